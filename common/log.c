@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#include "common/log.h"
+
+#include "common/clock.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static _Atomic(int) current_level = LOG_LEVEL_INFO;
+static log_sink_fn current_sink;
+static void *current_sink_arg;
+
+void log_set_level(enum log_level level)
+{
+    atomic_store(&current_level, (int)level);
+}
+
+enum log_level log_get_level(void)
+{
+    return (enum log_level)atomic_load(&current_level);
+}
+
+void log_set_sink(log_sink_fn sink, void *arg)
+{
+    current_sink = sink;
+    current_sink_arg = arg;
+}
+
+static void write_stderr(enum log_level level, const char *text)
+{
+    static const char *const words[] = { "error", "warn", "info", "debug" };
+    static const int priorities[] = { 3, 4, 6, 7 };
+    char line[1400];
+    int length = 0;
+
+    if (getenv("JOURNAL_STREAM") != NULL) {
+        length = snprintf(line, sizeof(line), "<%d>%s\n", priorities[level], text);
+    } else {
+        char stamp[CLOCK_TEXT_SIZE];
+
+        clock_format_utc(clock_utc_ns(), stamp);
+        length = snprintf(line, sizeof(line), "%s %-5s %s\n", stamp, words[level], text);
+    }
+    if (length >= (int)sizeof(line)) {
+        length = (int)sizeof(line) - 1;
+        line[length - 1] = '\n';
+    }
+    if (write(STDERR_FILENO, line, (size_t)length) < 0) {
+        return; /* nowhere left to say it */
+    }
+}
+
+void log_write(enum log_level level, const char *format, ...)
+{
+    char text[1200];
+    va_list args;
+
+    if ((int)level > atomic_load(&current_level)) {
+        return;
+    }
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    if (current_sink != NULL) {
+        current_sink(level, text, current_sink_arg);
+    } else {
+        write_stderr(level, text);
+    }
+}
+
+bool log_limit_pass(struct log_limit *limit, int64_t mono_ns, uint32_t burst,
+                    uint32_t interval_ms)
+{
+    if (mono_ns - limit->window_start_ns >= (int64_t)interval_ms * NS_PER_MS) {
+        limit->window_start_ns = mono_ns;
+        limit->count = 0;
+    }
+    if (limit->count >= burst) {
+        limit->suppressed++;
+        return false;
+    }
+    limit->count++;
+    return true;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* The virtual source in a user's units: converter, storage, harvester. */
+#ifndef COMMON_VSOURCE_CONFIG_H
+#define COMMON_VSOURCE_CONFIG_H
+
+#include "common/schema.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    VSOURCE_LUT_SIZE = 12,
+    PRESET_NAME_SIZE = 64
+};
+
+/* Values as the incumbent numbers them, so that they can be compared by >=. */
+enum harvester_algorithm {
+    HARVESTER_NEUTRAL = 1,
+    HARVESTER_ISC_VOC = 8,
+    HARVESTER_IVCURVE = 16,
+    HARVESTER_CV = 256,
+    HARVESTER_MPPT_VOC = 4096,
+    HARVESTER_MPPT_PO = 8192,
+    HARVESTER_MPPT_OPT = 16384,
+};
+
+struct harvester_config {
+    char name[PRESET_NAME_SIZE]; /* of the preset it inherits from, or "" */
+    enum harvester_algorithm algorithm;
+    uint32_t samples_n;
+    double voltage_mV;
+    double voltage_min_mV;
+    double voltage_max_mV;
+    double current_limit_uA;
+    double voltage_step_mV; /* 0: (max - min) / (samples_n - 1) */
+    double setpoint_n;
+    double interval_ms;
+    double duration_ms;
+    bool rising;
+    bool enable_linear_extrapolation;
+    uint32_t wait_cycles;
+    uint32_t cutout_cycles;
+    bool enable_automatic_cutout;
+};
+
+struct storage_config {
+    char name[PRESET_NAME_SIZE];
+    bool is_present;   /* false: direct connection */
+    double SoC_init;   /* 0..1 */
+    double q_As;       /* capacity */
+    double p_VOC[6];   /* V; reference in common/vsource_config.c */
+    double p_Rs[6];    /* Ohm */
+    double R_leak_Ohm; /* 0: none */
+};
+
+struct source_config {
+    char name[PRESET_NAME_SIZE];
+    bool enable_boost;
+    bool enable_buck;
+    bool enable_feedback_to_hrv;
+    double interval_startup_delay_drain_ms;
+    struct harvester_config harvester;
+    double V_input_max_mV;
+    double I_input_max_mA;
+    double V_input_drop_mV;
+    double R_input_mOhm;
+    struct storage_config storage; /* C_intermediate_uF and friends are turned into it */
+    double C_intermediate_uF;      /* 0: `storage` rules */
+    double V_intermediate_init_mV; /* < 0: storage.SoC_init rules */
+    double I_intermediate_leak_nA;
+    double V_intermediate_enable_output_threshold_mV;
+    double V_intermediate_disable_output_threshold_mV;
+    double interval_check_thresholds_ms;
+    double V_pwr_good_enable_threshold_mV;
+    double V_pwr_good_disable_threshold_mV;
+    bool immediate_pwr_good_signal;
+    double C_output_uF;
+    double V_output_log_gpio_threshold_mV;
+    double V_input_boost_threshold_mV;
+    double V_intermediate_max_mV;
+    double LUT_input_efficiency[VSOURCE_LUT_SIZE * VSOURCE_LUT_SIZE]; /* [voltage][current] */
+    uint32_t LUT_input_V_min_log2_uV;
+    uint32_t LUT_input_I_min_log2_nA;
+    double V_output_mV;
+    double V_buck_drop_mV;
+    double LUT_output_efficiency[VSOURCE_LUT_SIZE];
+    uint32_t LUT_output_I_min_log2_nA;
+    bool interpolate_LUT; /* false: nearest, the incumbent's way */
+};
+
+extern const struct schema harvester_schema;
+extern const struct schema storage_schema;
+extern const struct schema source_schema;
+
+#endif

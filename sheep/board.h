@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* A board: memory and a doorbell. Handshake, parameters, rings and canaries lie above it. */
+#ifndef SHEEP_BOARD_H
+#define SHEEP_BOARD_H
+
+#include "common/err.h"
+#include "pru/abi/pru_shm.h"
+
+#include <stdint.h>
+
+struct board;
+
+/* What each kind of board implements. All functions are called from the recorder's main thread.
+ */
+struct board_ops {
+    const char *name; /* "sim", "iss", "pru" */
+    /* Loads and starts the firmware that `mode` needs; afterwards control->state becomes IDLE.
+     */
+    int (*boot)(struct board *board, enum pru_mode mode, struct err *err);
+    /* Stops the firmware; the mappings stay. Harmless when not booted. */
+    void (*halt)(struct board *board);
+    /* Tells the PRU to look at the control block. */
+    void (*kick)(struct board *board);
+    /* The free-running 64-bit counter in ticks of PRU_TICK_NS; a plain read of hardware, so the
+     * caller brackets it between two readings of its clock. */
+    uint64_t (*counter)(struct board *board);
+    void (*destroy)(struct board *board);
+};
+
+struct board {
+    const struct board_ops *ops;
+    struct pru_shm shm; /* valid from creation to destroy */
+    int event_fd;       /* readable (eventfd) when the PRU has something: block, state, error */
+};
+
+#endif

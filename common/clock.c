@@ -59,7 +59,7 @@ void clock_step(struct clock *clock, int64_t delta_ns)
     clock->stepped_mono_ns += delta_ns;
 }
 
-static void format(int64_t utc_ns, const char *pattern, char text[CLOCK_TEXT_SIZE])
+static struct tm split(int64_t utc_ns)
 {
     int64_t seconds = utc_ns / NS_PER_S;
     time_t when = 0;
@@ -70,19 +70,22 @@ static void format(int64_t utc_ns, const char *pattern, char text[CLOCK_TEXT_SIZ
     }
     when = (time_t)seconds;
     gmtime_r(&when, &parts);
-    strftime(text, CLOCK_TEXT_SIZE, pattern, &parts);
+    return parts;
 }
 
 void clock_format_utc(int64_t utc_ns, char text[CLOCK_TEXT_SIZE])
 {
+    struct tm parts = split(utc_ns);
     char whole[CLOCK_TEXT_SIZE];
     int64_t fraction_us = (utc_ns % NS_PER_S + NS_PER_S) % NS_PER_S / NS_PER_US;
 
-    format(utc_ns, "%Y-%m-%dT%H:%M:%S", whole);
+    strftime(whole, sizeof(whole), "%Y-%m-%dT%H:%M:%S", &parts);
     snprintf(text, CLOCK_TEXT_SIZE, "%.30s.%06dZ", whole, (int)fraction_us);
 }
 
 void clock_format_file(int64_t utc_ns, char text[CLOCK_TEXT_SIZE])
 {
-    format(utc_ns, "%Y-%m-%dT%H-%M-%SZ", text);
+    struct tm parts = split(utc_ns);
+
+    strftime(text, CLOCK_TEXT_SIZE, "%Y-%m-%dT%H-%M-%SZ", &parts);
 }

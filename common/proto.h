@@ -73,7 +73,7 @@ enum proto_verb {
     N_VERBS,
 };
 
-/* Fixed little-endian layout: experiment id 16 bytes, controller u64... see the .c. */
+/* 32 bytes little-endian: experiment 8, controller 8, boot id 8, seq 4, zero 4. */
 struct proto_token {
     uint64_t experiment; /* random; 0: none */
     uint64_t controller; /* UTC ns at which the controller took over; larger is newer */
@@ -87,8 +87,13 @@ struct proto_verb_info {
     const struct schema *schema; /* of the body */
     size_t n_payloads;
 };
-const struct proto_verb_info *proto_verb_info(enum proto_verb verb);
+const struct proto_verb_info *proto_verb_info(enum proto_verb verb); /* NULL: no such verb */
 enum proto_verb proto_verb_of(const char *name, size_t size); /* VERB_NONE when unknown */
+const char *proto_role_name(unsigned role); /* "observer", "operator", "sheep" */
+
+void proto_token_encode(const struct proto_token *token, uint8_t bytes[PROTO_TOKEN_BYTES]);
+MUST_CHECK int proto_token_decode(struct proto_token *token, const void *data, size_t size,
+                                  struct err *err);
 
 struct proto_frame {
     const void *data;
@@ -107,11 +112,16 @@ struct proto_message {
 };
 #define PROTO_BODY(message, type) ((struct type *)(void *)(message)->body.bytes)
 
-/* Checks everything: version, verb, sizes, number of frames, role, body by schema. */
+/* Checks everything: version, verb, role, sizes, number of frames, body by schema. `role` is
+ * the sender's, from its key. On failure, verb and token are what could be read before the
+ * fault (zero otherwise), so that a refusal can be answered. ERR_DENIED: not this role's to
+ * send. */
 MUST_CHECK int proto_decode(struct proto_message *message, const struct proto_frame *frames,
                             size_t n_frames, unsigned role, struct err *err);
 
-/* Fills frames[0..3] from buffers owned by `encoded`; a payload is frame 4 and stays a loan. */
+/* Fills frames[0..3] from buffers owned by `encoded`; a payload is frame 4 and stays a loan.
+ * body NULL: all zero. Texts become one line of valid UTF-8. `encoded` must not move while its
+ * frames are used; on failure it needs no fini. */
 struct proto_encoded {
     struct proto_frame frames[PROTO_MAX_FRAMES];
     size_t n_frames;

@@ -1,0 +1,102 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Nodes that refuse: nobody starts, or the rest runs, as the experiment says beforehand."""
+import os
+
+import harness
+from harness import Flock, SAMPLE_RATE_HZ
+
+LIMIT_S = 300
+
+
+def experiment(require, name="refuse", **defaults):
+    return {"name": name, "duration": "1 s", "start": {"require": require},
+            "defaults": dict({"mode": "harvest", "harvester": {"inherit_from": "cv20"}}, **defaults)}
+
+
+def small_disk(name, config):
+    """sheep1 keeps so much in reserve that nothing is left."""
+    if name == "sheep1":
+        config["disk_reserve"] = 1 << 60
+
+
+def no_calibration(name, config):
+    if name == "sheep1":
+        config.pop("calibration", None)
+
+
+def wrong_clock(name, config):
+    """Five seconds off: proven by the exchange of timestamps, whatever its daemon claims."""
+    if name == "sheep1":
+        config.setdefault("clock", {})["offset_us"] = 5e6
+
+
+def unlocked_clock(name, config):
+    if name == "sheep1":
+        config.setdefault("clock", {})["locked"] = False
+
+
+def nobody_started(flock):
+    for name in flock.names:
+        folder = flock.data(name, "recordings")
+        left = os.listdir(folder) if os.path.isdir(folder) else []
+        assert not [entry for entry in left if entry.endswith(".rlog")], (name, left)
+    assert not flock.files()
+
+
+def require_all_means_nobody(change, word):
+    with Flock(3, change=change) as flock:
+        done = flock.run(experiment("all"))
+        assert done.status == 1, str(done)
+        text = done.out + done.err
+        assert "sheep1" in text and word in text, text
+        nobody_started(flock)
+        again = flock.run(experiment("sheep[0,2]", "rest"))
+        text = again.out + again.err
+        for name in ("sheep0", "sheep2"):
+            assert os.path.exists(flock.file_of(name, "hrv_rest_")), text
+        assert not flock.files("hrv_rest_*_sheep1.h5")
+        assert "sheep1" in text and word in text, text
+        assert again.status == 1, "a node refused, although it was not required"
+        import h5py
+        with h5py.File(flock.file_of("sheep2", "hrv_rest_"), "r") as file:
+            assert len(file["data/voltage"]) == SAMPLE_RATE_HZ
+
+
+def test_a_disk_too_small_refuses():
+    require_all_means_nobody(small_disk, "disk")
+
+
+def test_a_clock_proven_off_refuses():
+    require_all_means_nobody(wrong_clock, "clock")
+
+
+def test_an_unlocked_clock_refuses_unless_any_will_do():
+    with Flock(2, change=unlocked_clock) as flock:
+        done = flock.run(experiment("all"))
+        assert done.status == 1 and "clock" in done.out + done.err, str(done)
+        nobody_started(flock)
+        done = flock.run(experiment("all", clock_source="any"))
+        assert done.status == 0, str(done)
+
+
+def test_a_board_without_calibration_refuses_unless_told_otherwise():
+    with Flock(2, change=no_calibration) as flock:
+        done = flock.run(experiment("all"))
+        assert done.status == 1 and "calibration" in done.out + done.err, str(done)
+        nobody_started(flock)
+        done = flock.run(experiment("all", use_cal_default=True))
+        text = done.out + done.err
+        assert done.status == 0 and "calibration" in text, "valid, with a remark: " + text
+
+
+def test_a_node_that_is_not_there_fails_all_or_is_named():
+    with Flock(3) as flock:
+        flock.kill("sheep1")
+        done = flock.run(experiment("all"))
+        assert done.status in (1, 3) and "sheep1" in done.out + done.err, str(done)
+        nobody_started(flock)
+
+
+if __name__ == "__main__":
+    harness.main(globals())

@@ -13,16 +13,17 @@
 enum field_type {
     FIELD_BOOL,        /* bool */
     FIELD_U32,         /* uint32_t */
-    FIELD_U64,         /* uint64_t */
+    FIELD_U64,         /* uint64_t; also 0x.. */
     FIELD_I64,         /* int64_t */
-    FIELD_F64,         /* double, finite */
+    FIELD_F64,         /* double, finite; in `unit`, or "2.4 V" where unit is mV */
     FIELD_DURATION_NS, /* int64_t; "30 s", "1.5 ms", "2 h"; a bare number is in the field's unit
                         */
     FIELD_BYTES,       /* uint64_t; "64 MiB", "10 kB"; bare: bytes */
     FIELD_ENUM,        /* int (an enum), by names */
     FIELD_STRING,      /* char[size], at most size - 1 bytes, no control characters */
     FIELD_MAP,         /* nested struct by sub */
-    FIELD_F64_LIST, /* double[max_count], exactly max_count numbers; [[..],[..]] is flattened */
+    FIELD_F64_LIST, /* double[max_count], exactly max_count numbers; [[..],[..]] is flattened,
+                       one number alone stands for all */
     FIELD_LIST,     /* struct[max_count] by sub, count in a size_t at count_offset */
     FIELD_CUSTOM,   /* decode/encode functions */
 };
@@ -39,7 +40,7 @@ struct field {
     enum field_type type;
     size_t offset;  /* offsetof in the struct */
     size_t size;    /* of the member, for FIELD_STRING */
-    double minimum; /* of numbers; both 0: no range */
+    double minimum; /* of numbers, in `unit` (durations: bare unit); both 0: no range */
     double maximum;
     const char *default_text; /* YAML text; NULL: required unless is_optional */
     bool is_optional;         /* no default: the member is left as it is when absent */
@@ -50,6 +51,8 @@ struct field {
     size_t max_count;
     size_t count_offset;
     void (*decode)(const struct yaml_node *node, void *member, struct fault_list *faults);
+    /* Writes what stands behind "name:", with its line end: " all\n", or "\n" and a block whose
+     * lines start at indent + 2. */
     void (*encode)(const void *member, struct buf *out, unsigned indent);
 };
 
@@ -62,7 +65,8 @@ struct schema {
 
 /* Decodes map into *out (storage of schema->size, zeroed first, then defaults). Adds a fault
  * for every unknown key (with the nearest known one), wrong type, unit or range, and missing
- * key. node may be NULL or null: all defaults. Never stops at the first fault. */
+ * key. node may be NULL or null: all defaults; a key whose value is null is as absent. A map
+ * that is absent has its sub's defaults, unless is_optional. Never stops at the first fault. */
 void schema_decode(const struct schema *schema, const struct yaml_node *node, void *out,
                    struct fault_list *faults);
 

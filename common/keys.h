@@ -45,6 +45,11 @@ MUST_CHECK int key_load(struct key_pair *pair, const char *path, struct err *err
 /* A public key file; not writable by group or others. */
 MUST_CHECK int key_load_public(struct key_pair *pair, const char *path, struct err *err);
 
+/* The content of either kind of file; secret_key is as it stands there. For readers and
+ * fuzzers. */
+MUST_CHECK int key_parse(struct key_pair *pair, const char *text, size_t size,
+                         const char *file_name, struct err *err);
+
 /* True when text is 40 characters of Z85. */
 bool key_text_is_valid(const char *text);
 

@@ -16,11 +16,11 @@
 #include <stdint.h>
 
 enum {
-    WIRE_ID_SIZE = 64,          /* of a routing id, ours are text */
-    WIRE_HANDSHAKE_MS = 5000,   /* a stranger holds a connection no longer */
-    WIRE_PROBE_MS = 2000,       /* ZMTP heartbeats */
-    WIRE_QUEUE_MESSAGES = 1000, /* per peer and direction */
-    WIRE_RECONNECT_MS = 100,    /* first; doubles to the maximum */
+    WIRE_ID_SIZE = 64,         /* of a routing id, ours are text */
+    WIRE_HANDSHAKE_MS = 5000,  /* a stranger holds a connection no longer */
+    WIRE_PROBE_MS = 2000,      /* ZMTP heartbeats */
+    WIRE_QUEUE_MESSAGES = 256, /* per peer and direction */
+    WIRE_RECONNECT_MS = 100,   /* first; doubles to the maximum */
     WIRE_RECONNECT_MAX_MS = 2000,
 };
 

@@ -10,6 +10,7 @@
 #include "common/err.h"
 #include "common/rlog.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -86,5 +87,35 @@ struct recorder_page {
     int64_t clock_residual_ns;
     char fault[512]; /* "" or what went wrong */
 };
+
+/* ---- both ends: recorder_ipc.c ---- */
+
+/* Paths of socket and page in the state folder. */
+void recorder_ipc_socket_path(const char *state_dir, char *path, size_t size);
+void recorder_ipc_page_path(const char *state_dir, char *path, size_t size);
+
+/* Agent: connects to the recorder; non-blocking, close-on-exec. -1 with ERR_UNREACHABLE when
+ * none listens. */
+MUST_CHECK int recorder_ipc_connect(const char *state_dir, struct err *err);
+/* Fills in version and size. */
+MUST_CHECK int recorder_ipc_send(int fd, struct recorder_request *request, struct err *err);
+/* 1 with an event, 0 when none waits, -1 when the recorder is gone or speaks another version.
+ */
+MUST_CHECK int recorder_ipc_receive(int fd, struct recorder_event *event, struct err *err);
+
+/* Agent: maps the page read-only; a loan until recorder_page_unmap. */
+MUST_CHECK int recorder_page_map(const char *state_dir, const struct recorder_page **page,
+                                 struct err *err);
+void recorder_page_unmap(const struct recorder_page **page);
+/* A consistent copy; false when the recorder died while it wrote (the copy is then torn) or the
+ * page has another version. */
+bool recorder_page_read(const struct recorder_page *page, struct recorder_page *copy);
+
+/* Recorder: the listening socket (removes a dead one), the page, and writing a new state. */
+MUST_CHECK int recorder_ipc_listen(const char *state_dir, struct err *err);
+MUST_CHECK int recorder_page_create(const char *state_dir, struct recorder_page **page,
+                                    struct err *err);
+/* Publishes *now, except version and lock, which the page keeps itself. */
+void recorder_page_write(struct recorder_page *page, const struct recorder_page *now);
 
 #endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* What nearly every command starts with: the inventory, the nodes meant, this controller's key.
+ */
+#ifndef HERD_CONTEXT_H
+#define HERD_CONTEXT_H
+
+#include "herd/cmd.h"
+
+#include "common/inventory.h"
+#include "common/keys.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct context {
+    struct inventory *inventory;
+    bool *selected; /* inventory->n_nodes, by --limit and the command's own set */
+    size_t n_selected;
+    struct key_pair key; /* all zero when it was not asked for */
+    char key_path[PATH_MAX];
+};
+
+/* Finds and loads; prints what is wrong. 0 or an exit status; `context` needs no close after
+ * that. `nodes`: a further node set (an operand of the command) or NULL. */
+MUST_CHECK int context_open(struct context *context, const struct cmd_options *options,
+                            const char *command, const char *nodes, bool needs_key);
+void context_close(struct context *context);
+
+/* The same parts, for commands that need one of them; err says what is wrong. */
+MUST_CHECK int context_find_key(const struct cmd_options *options, const char *inventory_path,
+                                char path[PATH_MAX], struct err *err);
+
+/* Where herd keeps its state: $BELLWETHER_STATE, else $XDG_STATE_HOME/bellwether, else
+ * ~/.local/state/bellwether. The folder is made (mode 0700). */
+MUST_CHECK int context_state_folder(char path[PATH_MAX], struct err *err);
+
+#endif

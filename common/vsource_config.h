@@ -51,6 +51,13 @@ struct storage_config {
     double p_VOC[6];   /* V; reference in common/vsource_config.c */
     double p_Rs[6];    /* Ohm */
     double R_leak_Ohm; /* 0: none */
+    /* What the papers' float models know beside; no effect in the step of a sample. */
+    double p_RtS[3];
+    double p_CtS[3];
+    double p_RtL[3];
+    double p_CtL[3];
+    double p_rce;
+    double kdash;
 };
 
 struct source_config {
@@ -91,5 +98,18 @@ struct source_config {
 extern const struct schema harvester_schema;
 extern const struct schema storage_schema;
 extern const struct schema source_schema;
+
+/* V_OC (p_VOC) or series resistance (p_Rs) at a state of charge of 0 to 1:
+ * p0 exp(-p1 s) + p2 + p3 s - p4 s^2 + p5 s^3. */
+double storage_curve(const double p[6], double state_of_charge);
+
+/* An ideal capacitor: charged to voltage_V at the start, full at rated_V. */
+struct storage_config storage_capacitor(double C_uF, double rated_V, double voltage_V);
+
+/* Fills what follows from other parameters: the harvesters' voltage_step_mV of 0, and the store
+ * that C_intermediate_uF and V_intermediate_init_mV (generation 1) describe. Finishing twice
+ * changes nothing more. */
+void harvester_config_finish(struct harvester_config *harvester);
+void source_config_finish(struct source_config *source);
 
 #endif

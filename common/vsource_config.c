@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: MIT */
+/* Parameters of the virtual source; names, ranges and defaults are the incumbent's. */
+#include "common/vsource_config.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct enum_name algorithms[] = {
+    {"neutral",   HARVESTER_NEUTRAL },
+    { "isc_voc",  HARVESTER_ISC_VOC },
+    { "ivcurve",  HARVESTER_IVCURVE },
+    { "cv",       HARVESTER_CV      },
+    { "mppt_voc", HARVESTER_MPPT_VOC},
+    { "mppt_po",  HARVESTER_MPPT_PO },
+    { "mppt_opt", HARVESTER_MPPT_OPT},
+    { NULL,       0                 },
+};
+
+static const struct field harvester_fields[] = {
+    {.name = "name",
+     .type = FIELD_STRING,
+     .offset = offsetof(struct harvester_config, name),
+     .default_text = "",
+     .size = PRESET_NAME_SIZE,
+     .help = "the preset it came from" },
+    { .name = "algorithm",
+     .type = FIELD_ENUM,
+     .offset = offsetof(struct harvester_config, algorithm),
+     .default_text = "mppt_opt",
+     .enums = algorithms,
+     .help =
+          "how the operating point is chosen; neutral passes recorded samples through, isc_voc and ivcurve only record" },
+    { .name = "samples_n",
+     .type = FIELD_U32,
+     .offset = offsetof(struct harvester_config, samples_n),
+     .minimum = 8,
+     .maximum = 2000,
+     .default_text = "8",
+     .help = "steps of one recorded curve" },
+    { .name = "voltage_mV",
+     .type = FIELD_F64,
+     .offset = offsetof(struct harvester_config, voltage_mV),
+     .maximum = 5000,
+     .default_text = "2500",
+     .unit = "mV",
+     .help = "set-point of cv, start of mppt_po; between minimum and maximum" },
+    { .name = "voltage_min_mV",
+     .type = FIELD_F64,
+     .offset = offsetof(struct harvester_config, voltage_min_mV),
+     .maximum = 5000,
+     .default_text = "0",
+     .unit = "mV",
+     .help = "lower end of ramp and search" },
+    { .name = "voltage_max_mV",
+     .type = FIELD_F64,
+     .offset = offsetof(struct harvester_config, voltage_max_mV),
+     .maximum = 5000,
+     .default_text = "5000",
+     .unit = "mV",
+     .help = "upper end of ramp and search" },
+    { .name = "current_limit_uA",
+     .type = FIELD_F64,
+     .offset = offsetof(struct harvester_config, current_limit_uA),
+     .minimum = 1,
+     .maximum = 50000,
+     .default_text = "50000",
+     .unit = "uA",
+     .help = "below it mppt_voc takes the source for open" },
+    { .name = "voltage_step_mV",
+     .type = FIELD_F64,
+     .offset = offsetof(struct harvester_config, voltage_step_mV),
+     .maximum = 1000000,
+     .default_text = "0",
+     .unit = "mV",
+     .help = "step of ramp and of mppt_po; 0: (max - min) / (samples_n - 1)" },
+    { .name = "setpoint_n",
+     .type = FIELD_F64,
+     .offset = offsetof(struct harvester_config, setpoint_n),
+     .maximum = 1,
+     .default_text = "0.7",
+     .help = "mppt_voc: fraction of the open-circuit voltage" },
+    { .name = "interval_ms",
+     .type = FIELD_F64,
+     .offset = offsetof(struct harvester_config, interval_ms),
+     .minimum = 0.01,
+     .maximum = 1000000,
+     .default_text = "100",
+     .unit = "ms",
+     .help = "time between estimates of the maximum power point" },
+    { .name = "duration_ms",
+     .type = FIELD_F64,
+     .offset = offsetof(struct harvester_config, duration_ms),
+     .minimum = 0.01,
+     .maximum = 1000000,
+     .default_text = "0.1",
+     .unit = "ms",
+     .help = "mppt_voc: how long the source is left open" },
+    { .name = "rising",
+     .type = FIELD_BOOL,
+     .offset = offsetof(struct harvester_config, rising),
+     .default_text = "true",
+     .help = "direction of the ramp, first direction of mppt_po" },
+    { .name = "enable_linear_extrapolation",
+     .type = FIELD_BOOL,
+     .offset = offsetof(struct harvester_config, enable_linear_extrapolation),
+     .default_text = "true",
+     .help = "cv on recorded curves: extrapolate between two passes" },
+    { .name = "wait_cycles",
+     .type = FIELD_U32,
+     .offset = offsetof(struct harvester_config, wait_cycles),
+     .maximum = 100,
+     .default_text = "0",
+     .unit = "samples",
+     .help = "extra samples per step of the ramp, to settle" },
+    { .name = "cutout_cycles",
+     .type = FIELD_U32,
+     .offset = offsetof(struct harvester_config, cutout_cycles),
+     .maximum = 100,
+     .default_text = "0",
+     .unit = "samples",
+     .help = "samples to discard after the ramp jumps back" },
+    { .name = "enable_automatic_cutout",
+     .type = FIELD_BOOL,
+     .offset = offsetof(struct harvester_config, enable_automatic_cutout),
+     .default_text = "false",
+     .help = "end the cut-out as soon as the voltage moves on" },
+    { .name = NULL                                          },
+};
+
+const struct schema harvester_schema = {
+    .name = "harvester",
+    .help = "the virtual harvester: where on its curve the source is operated",
+    .fields = harvester_fields,
+    .size = sizeof(struct harvester_config),
+};
+
+static const struct field storage_fields[] = {
+    {.name = "name",
+     .type = FIELD_STRING,
+     .offset = offsetof(struct storage_config, name),
+     .default_text = "",
+     .size = PRESET_NAME_SIZE,
+     .help = "the preset it came from" },
+    { .name = "is_present",
+     .type = FIELD_BOOL,
+     .offset = offsetof(struct storage_config, is_present),
+     .default_text = "false",
+     .help = "false: nothing is stored, input and output are connected directly" },
+    { .name = "SoC_init",
+     .type = FIELD_F64,
+     .offset = offsetof(struct storage_config, SoC_init),
+     .maximum = 1,
+     .default_text = "0.8",
+     .help = "state of charge at the start" },
+    { .name = "q_As",
+     .type = FIELD_F64,
+     .offset = offsetof(struct storage_config, q_As),
+     .maximum = 1e9,
+     .default_text = "0",
+     .unit = "As",
+     .help = "capacity; of a capacitor C x rated voltage" },
+    { .name = "p_VOC",
+     .type = FIELD_F64_LIST,
+     .offset = offsetof(struct storage_config, p_VOC),
+     .default_text = "[0, 0, 0, 1, 0, 0]",
+     .unit = "V",
+     .max_count = 6,
+     .help =
+          "open-circuit voltage over the state of charge s: p0 exp(-p1 s) + p2 + p3 s - p4 s^2 + p5 s^3" },
+    { .name = "p_Rs",
+     .type = FIELD_F64_LIST,
+     .offset = offsetof(struct storage_config, p_Rs),
+     .default_text = "0",
+     .unit = "Ohm",
+     .max_count = 6,
+     .help = "series resistance, same form" },
+    { .name = "R_leak_Ohm",
+     .type = FIELD_F64,
+     .offset = offsetof(struct storage_config, R_leak_Ohm),
+     .maximum = DBL_MAX,
+     .default_text = "0",
+     .unit = "Ohm",
+     .help = "parallel resistance, self-discharge; 0: none" },
+    { .name = "p_RtS",
+     .type = FIELD_F64_LIST,
+     .offset = offsetof(struct storage_config, p_RtS),
+     .default_text = "0",
+     .max_count = 3,
+     .help = "resistance of the short transient; float models only, no effect here" },
+    { .name = "p_CtS",
+     .type = FIELD_F64_LIST,
+     .offset = offsetof(struct storage_config, p_CtS),
+     .default_text = "0",
+     .max_count = 3,
+     .help = "capacitance of the short transient; float models only, no effect here" },
+    { .name = "p_RtL",
+     .type = FIELD_F64_LIST,
+     .offset = offsetof(struct storage_config, p_RtL),
+     .default_text = "0",
+     .max_count = 3,
+     .help = "resistance of the long transient; float models only, no effect here" },
+    { .name = "p_CtL",
+     .type = FIELD_F64_LIST,
+     .offset = offsetof(struct storage_config, p_CtL),
+     .default_text = "0",
+     .max_count = 3,
+     .help = "capacitance of the long transient; float models only, no effect here" },
+    { .name = "p_rce",
+     .type = FIELD_F64,
+     .offset = offsetof(struct storage_config, p_rce),
+     .maximum = 1,
+     .default_text = "1",
+     .help = "rate capacity effect; float models only, no effect here" },
+    { .name = "kdash",
+     .type = FIELD_F64,
+     .offset = offsetof(struct storage_config, kdash),
+     .maximum = 1,
+     .default_text = "2.2250738585072014e-308",
+     .help = "rate of that effect; float models only, no effect here" },
+    { .name = NULL                                  },
+};
+
+const struct schema storage_schema = {
+    .name = "storage",
+    .help = "what holds the energy between input and output",
+    .fields = storage_fields,
+    .size = sizeof(struct storage_config),
+};
+
+static const struct field source_fields[] = {
+    {.name = "name",
+     .type = FIELD_STRING,
+     .offset = offsetof(struct source_config, name),
+     .default_text = "",
+     .size = PRESET_NAME_SIZE,
+     .help = "the preset it came from" },
+    { .name = "enable_boost",
+     .type = FIELD_BOOL,
+     .offset = offsetof(struct source_config, enable_boost),
+     .default_text = "false",
+     .help = "input stage with a table of efficiencies; needs a storage" },
+    { .name = "enable_buck",
+     .type = FIELD_BOOL,
+     .offset = offsetof(struct source_config, enable_buck),
+     .default_text = "false",
+     .help =
+          "output stage that regulates to V_output_mV; off: the output follows the storage less V_buck_drop_mV" },
+    { .name = "enable_feedback_to_hrv",
+     .type = FIELD_BOOL,
+     .offset = offsetof(struct source_config, enable_feedback_to_hrv),
+     .default_text = "false",
+     .help =
+          "the storage dictates the harvesting voltage; needs a storage, no boost, and curves as input" },
+    { .name = "interval_startup_delay_drain_ms",
+     .type = FIELD_F64,
+     .offset = offsetof(struct source_config, interval_startup_delay_drain_ms),
+     .maximum = 10000,
+     .default_text = "0",
+     .unit = "ms",
+     .help = "after the start the output is powered, and what it draws is ignored" },
+    { .name = "harvester",
+     .type = FIELD_MAP,
+     .offset = offsetof(struct source_config, harvester),
+     .sub = &harvester_schema,
+     .help = "acts on recorded curves only" },
+    { .name = "V_input_max_mV",
+     .type = FIELD_F64,
+     .offset = offsetof(struct source_config, V_input_max_mV),
+     .maximum = 10000,
+     .default_text = "10000",
+     .unit = "mV",
+     .help = "clip, behind the drop" },
+    { .name = "I_input_max_mA",
+     .type = FIELD_F64,
+     .offset = offsetof(struct source_config, I_input_max_mA),
+     .maximum = 4290,
+     .default_text = "4200",
+     .unit = "mA",
+     .help = "clip" },
+    { .name = "V_input_drop_mV",
+     .type = FIELD_F64,
+     .offset = offsetof(struct source_config, V_input_drop_mV),
+     .maximum = 4.29e6,
+     .default_text = "0",
+     .unit = "mV",
+     .help = "drop of an input diode" },
+    { .name = "R_input_mOhm",
+     .type = FIELD_F64,
+     .offset = offsetof(struct source_config, R_input_mOhm),
+     .maximum = 4.29e6,
+     .default_text = "0",
+     .unit = "mOhm",
+     .help = "series resistor at the input; without boost only" },
+    { .name = "storage",
+     .type = FIELD_MAP,
+     .offset = offsetof(struct source_config, storage),
+     .sub = &storage_schema,
+     .help = "none: direct connection" },
+    { .name = "C_intermediate_uF",
+     .type = FIELD_F64,
+     .offset = offsetof(struct source_config, C_intermediate_uF),
+     .maximum = 100000,
+     .default_text = "0",
+     .unit = "uF",
+     .help =
+          "generation 1: a plain capacitor takes the place of the storage; 0: the storage rules" },
+    { .name = "V_intermediate_init_mV",
+     .type = FIELD_F64,
+     .offset = offsetof(struct source_config, V_intermediate_init_mV),
+     .minimum = -1,
+     .maximum = 10000,
+     .default_text = "-1",
+     .unit = "mV",
+     .help = "generation 1: voltage at the start; below 0: the storage's SoC_init rules" },
+    { .name = "I_intermediate_leak_nA",
+     .type = FIELD_F64,
+     .offset = offsetof(struct source_config, I_intermediate_leak_nA),
+     .maximum = 4.29e9,
+     .default_text = "0",
+     .unit = "nA",
+     .help = "generation 1: constant current lost from the storage" },
+    { .name = "V_intermediate_enable_output_threshold_mV",
+     .type = FIELD_F64,
+     .offset = offsetof(struct source_config, V_intermediate_enable_output_threshold_mV),
+     .maximum = 10000,
+     .default_text = "1",
+     .unit = "mV",
+     .help = "the output switches on at or above" },
+    { .name = "V_intermediate_disable_output_threshold_mV",
+     .type = FIELD_F64,
+     .offset = offsetof(struct source_config, V_intermediate_disable_output_threshold_mV),
+     .maximum = 10000,
+     .default_text = "0",
+     .unit = "mV",
+     .help = "the output switches off below" },
+    { .name = "interval_check_thresholds_ms",
+     .type = FIELD_F64,
+     .offset = offsetof(struct source_config, interval_check_thresholds_ms),
+     .maximum = 4290,
+     .default_text = "0",
+     .unit = "ms",
+     .help = "how often the two are looked at (TI BQ: 64 ms); 0: every sample" },
+    { .name = "V_pwr_good_enable_threshold_mV",
+     .type = FIELD_F64,
+     .offset = offsetof(struct source_config, V_pwr_good_enable_threshold_mV),
+     .maximum = 10000,
+     .default_text = "2800",
+     .unit = "mV",
+     .help = "power-good rises at this storage voltage" },
+    { .name = "V_pwr_good_disable_threshold_mV",
+     .type = FIELD_F64,
+     .offset = offsetof(struct source_config, V_pwr_good_disable_threshold_mV),
+     .maximum = 10000,
+     .default_text = "2200",
+     .unit = "mV",
+     .help = "power-good falls at this storage voltage" },
+    { .name = "immediate_pwr_good_signal",
+     .type = FIELD_BOOL,
+     .offset = offsetof(struct source_config, immediate_pwr_good_signal),
+     .default_text = "true",
+     .help = "power-good is looked at in every sample; false: with the thresholds" },
+    { .name = "C_output_uF",
+     .type = FIELD_F64,
+     .offset = offsetof(struct source_config, C_output_uF),
+     .maximum = 4.29e6,
+     .default_text = "1",
+     .unit = "uF",
+     .help = "capacitor at the output, charged from the storage when the output switches on" },
+    { .name = "V_output_log_gpio_threshold_mV",
+     .type = FIELD_F64,
+     .offset = offsetof(struct source_config, V_output_log_gpio_threshold_mV),
+     .maximum = 4.29e6,
+     .default_text = "1400",
+     .unit = "mV",
+     .help = "below it pins are not recorded" },
+    { .name = "V_input_boost_threshold_mV",
+     .type = FIELD_F64,
+     .offset = offsetof(struct source_config, V_input_boost_threshold_mV),
+     .maximum = 10000,
+     .default_text = "0",
+     .unit = "mV",
+     .help = "the boost stage idles below" },
+    { .name = "V_intermediate_max_mV",
+     .type = FIELD_F64,
+     .offset = offsetof(struct source_config, V_intermediate_max_mV),
+     .maximum = 10000,
+     .default_text = "10000",
+     .unit = "mV",
+     .help = "the boost stage stops at this storage voltage" },
+    { .name = "LUT_input_efficiency",
+     .type = FIELD_F64_LIST,
+     .offset = offsetof(struct source_config, LUT_input_efficiency),
+     .maximum = 1,
+     .default_text = "1",
+     .max_count = VSOURCE_LUT_SIZE * VSOURCE_LUT_SIZE,
+     .help =
+          "of the boost stage: 12 rows over voltage (linear), 12 columns over current (log2)" },
+    { .name = "LUT_input_V_min_log2_uV",
+     .type = FIELD_U32,
+     .offset = offsetof(struct source_config, LUT_input_V_min_log2_uV),
+     .maximum = 20,
+     .default_text = "0",
+     .unit = "log2(uV)",
+     .help = "width of a voltage bin: 2^n uV" },
+    { .name = "LUT_input_I_min_log2_nA",
+     .type = FIELD_U32,
+     .offset = offsetof(struct source_config, LUT_input_I_min_log2_nA),
+     .minimum = 1,
+     .maximum = 20,
+     .default_text = "1",
+     .unit = "log2(nA)",
+     .help = "upper edge of the first current bin: 2^n nA" },
+    { .name = "V_output_mV",
+     .type = FIELD_F64,
+     .offset = offsetof(struct source_config, V_output_mV),
+     .maximum = 5000,
+     .default_text = "2400",
+     .unit = "mV",
+     .help = "of the buck stage" },
+    { .name = "V_buck_drop_mV",
+     .type = FIELD_F64,
+     .offset = offsetof(struct source_config, V_buck_drop_mV),
+     .maximum = 5000,
+     .default_text = "0",
+     .unit = "mV",
+     .help = "drop-out of buck stage or output diode" },
+    { .name = "LUT_output_efficiency",
+     .type = FIELD_F64_LIST,
+     .offset = offsetof(struct source_config, LUT_output_efficiency),
+     .maximum = 1,
+     .default_text = "1",
+     .max_count = VSOURCE_LUT_SIZE,
+     .help = "of the buck stage, over current (log2)" },
+    { .name = "LUT_output_I_min_log2_nA",
+     .type = FIELD_U32,
+     .offset = offsetof(struct source_config, LUT_output_I_min_log2_nA),
+     .minimum = 1,
+     .maximum = 20,
+     .default_text = "1",
+     .unit = "log2(nA)",
+     .help = "upper edge of the first bin: 2^n nA" },
+    { .name = "interpolate_LUT",
+     .type = FIELD_BOOL,
+     .offset = offsetof(struct source_config, interpolate_LUT),
+     .default_text = "true",
+     .help = "interpolate the efficiencies; false: nearest entry, the incumbent's way" },
+    { .name = NULL                                                                                         },
+};
+
+const struct schema source_schema = {
+    .name = "source",
+    .help = "the virtual source: converter, storage, harvester",
+    .fields = source_fields,
+    .size = sizeof(struct source_config),
+};
+
+double storage_curve(const double p[6], double state_of_charge)
+{
+    double s = state_of_charge;
+
+    return p[0] * exp(-p[1] * s) + p[2] + p[3] * s - p[4] * s * s + p[5] * s * s * s;
+}
+
+struct storage_config storage_capacitor(double C_uF, double rated_V, double voltage_V)
+{
+    struct storage_config storage;
+
+    schema_defaults(&storage_schema, &storage);
+    storage.is_present = true;
+    storage.q_As = C_uF * 1e-6 * rated_V;
+    storage.p_VOC[3] = rated_V;
+    storage.SoC_init = fmin(1, fmax(0, voltage_V / rated_V));
+    snprintf(storage.name, sizeof(storage.name), "capacitor");
+    return storage;
+}
+
+void harvester_config_finish(struct harvester_config *harvester)
+{
+    if (harvester->voltage_step_mV <= 0 && harvester->samples_n > 1) {
+        harvester->voltage_step_mV = (harvester->voltage_max_mV - harvester->voltage_min_mV)
+                                     / (harvester->samples_n - 1);
+    }
+}
+
+/* The state of charge at which the open-circuit voltage is voltage_V; curves rise. */
+static double state_of_charge_at(const struct storage_config *storage, double voltage_V)
+{
+    double low = 0;
+    double high = 1;
+
+    for (int i = 0; i < 60; i++) {
+        double middle = (low + high) / 2;
+
+        if (storage_curve(storage->p_VOC, middle) < voltage_V) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    return (low + high) / 2;
+}
+
+void source_config_finish(struct source_config *source)
+{
+    static const double DEFAULT_INIT_V = 3.0; /* of generation 1 */
+    struct storage_config *storage = &source->storage;
+    double init_V = source->V_intermediate_init_mV / 1000;
+
+    harvester_config_finish(&source->harvester);
+    if (source->C_intermediate_uF > 0) {
+        double rated_V = source->V_intermediate_max_mV / 1000;
+
+        if (init_V < 0) {
+            init_V = storage->is_present ? storage_curve(storage->p_VOC, storage->SoC_init)
+                                         : DEFAULT_INIT_V;
+        }
+        if (storage->is_present) {
+            rated_V = storage_curve(storage->p_VOC, 1);
+        }
+        *storage = storage_capacitor(source->C_intermediate_uF, fmax(rated_V, init_V), init_V);
+    } else if (storage->is_present && init_V >= 0) {
+        storage->SoC_init = state_of_charge_at(storage, init_V);
+    }
+}

@@ -9,6 +9,7 @@
 
 static const struct cmd *const COMMANDS[] = {
     &cmd_keygen,
+    &cmd_completion,
     NULL,
 };
 

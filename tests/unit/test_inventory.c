@@ -85,9 +85,9 @@ static void test_ansible_form_loads(void **state)
 
 static void test_all_children_form(void **state)
 {
-    struct inventory *inventory =
-        parse("all:\n  vars: {board: sim}\n  children:\n    sheep:\n      hosts: {\"s[a:c]\": }\n"
-              "    late: {hosts: {sc: }}\n");
+    struct inventory *inventory = parse(
+        "all:\n  vars: {board: sim}\n  children:\n    sheep:\n      hosts: {\"s[a:c]\": }\n"
+        "    late: {hosts: {sc: }}\n");
 
     (void)state;
     assert_int_equal(inventory->n_nodes, 3);

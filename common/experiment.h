@@ -131,6 +131,10 @@ void experiment_destroy(struct experiment **experiment);
 /* The resolved configuration, folded where nodes agree, as `herd check` prints it. */
 void experiment_print(const struct experiment *experiment, struct buf *out);
 
+/* The reference of every key, with unit, range, default and help, as `herd check --schema`
+ * prints it. */
+void experiment_reference(struct buf *out);
+
 /* The number of samples of duration_ns: exact, rounded to the nearest sample. Without a
  * duration: input_samples of an emulation, UINT64_MAX of a harvest. */
 uint64_t node_config_samples(const struct node_config *config);

@@ -319,6 +319,12 @@ void merger_build(const struct merger *merger, size_t node_idx, struct node_draf
         harvester_config_finish(&draft->config.harvester);
     }
     draft_check(merger, draft, &faults);
+    /* What the mode does not use shall not make nodes differ. */
+    if (draft->config.mode == MODE_HARVEST) {
+        schema_defaults(&source_schema, &draft->config.source);
+    } else {
+        schema_defaults(&harvester_schema, &draft->config.harvester);
+    }
     faults_join(merger->faults, &faults);
     fault_fini(&faults);
     draft->tree = NULL;

@@ -8,8 +8,30 @@
 #include <string.h>
 
 enum {
-    INDENT = 4
+    INDENT = 4,
+    MAX_FIELDS = 32
 };
+
+/* Without the part that the mode does not use. */
+static void encode_layer(const struct node_config *config, struct buf *out)
+{
+    const struct schema *unused =
+        config->mode == MODE_HARVEST ? &source_schema : &harvester_schema;
+    struct field fields[MAX_FIELDS];
+    struct schema used = layer_schema;
+    size_t count = 0;
+
+    for (const struct field *field = layer_schema.fields;
+         field->name != NULL && count < MAX_FIELDS - 1; field++) {
+        if (field->sub != unused) {
+            fields[count] = *field;
+            count++;
+        }
+    }
+    fields[count] = (struct field){ .name = NULL };
+    used.fields = fields;
+    schema_encode(&used, config, out, INDENT);
+}
 
 /* The configuration with {node} in the input again, where that is this node's name, so that
  * nodes which replay a file each still agree. */
@@ -33,7 +55,7 @@ static void encode_general(const struct experiment_node *node, struct buf *out)
         memcpy(config.input, input.data, input.size + 1);
     }
     buf_fini(&input);
-    schema_encode(&layer_schema, &config, out, INDENT);
+    encode_layer(&config, out);
 }
 
 static void print_key(const char *key, const char *text, struct buf *out)
@@ -116,7 +138,7 @@ static void print_class(const struct experiment *experiment, const struct buf *t
     yaml_emit_scalar(set.data != NULL ? set.data : "", out);
     buf_text(out, ":\n");
     if (count == 1) {
-        schema_encode(&layer_schema, &experiment->nodes[first].config, out, INDENT);
+        encode_layer(&experiment->nodes[first].config, out);
     } else {
         buf_append(out, texts[first].data, texts[first].size);
     }
@@ -147,4 +169,11 @@ void experiment_print(const struct experiment *experiment, struct buf *out)
     }
     free(texts);
     free(is_done);
+}
+
+void experiment_reference(struct buf *out)
+{
+    schema_print(&experiment_head_schema, out);
+    buf_text(out, "\n");
+    schema_print(&layer_schema, out);
 }

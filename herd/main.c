@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 static const struct cmd *const COMMANDS[] = {
+    &cmd_check,
     &cmd_keygen,
     &cmd_completion,
     NULL,

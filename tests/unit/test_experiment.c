@@ -392,6 +392,37 @@ static void test_samples_are_exact(void **state)
     assert_int_equal(node_config_samples(&config), 77);
 }
 
+/* Every example is sound, but for recordings that only its user has. */
+static void test_examples_are_sound(void **state)
+{
+    static const char *const names[] = { "harvest-solar", "emulate-solar", "solar-day",
+                                         "quickstart-harvest", "quickstart-emulate" };
+    struct fault_list faults = { 0 };
+    struct inventory *flock =
+        inventory_load(BW_SOURCE_DIR "/inventory/example-herd.yml", &faults);
+
+    (void)state;
+    assert_non_null(flock);
+    assert_int_equal(flock->n_nodes, 10);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        char path[500];
+        struct experiment *experiment = NULL;
+
+        snprintf(path, sizeof(path), "%s/inventory/experiments/%s.yaml", BW_SOURCE_DIR,
+                 names[i]);
+        experiment = experiment_load(path, flock, NULL, &faults);
+        for (size_t k = 0; k < faults.count; k++) {
+            if (strncmp(faults.faults[k].text, "input: ", 7) != 0) {
+                fail_msg("%s: %s", names[i], faults.faults[k].text);
+            }
+        }
+        assert_true(experiment != NULL || faults.count > 0);
+        experiment_destroy(&experiment);
+        fault_fini(&faults);
+    }
+    inventory_destroy(&flock);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -403,6 +434,7 @@ int main(void)
         cmocka_unit_test(test_ten_faults_and_their_places),
         cmocka_unit_test(test_single_faults),
         cmocka_unit_test(test_layers_must_be_maps),
+        cmocka_unit_test(test_examples_are_sound),
         cmocka_unit_test(test_samples_are_exact),
     };
 

@@ -85,29 +85,41 @@ bool key_text_is_valid(const char *text)
     return strlen(text) == KEY_TEXT_SIZE - 1 && strspn(text, Z85) == KEY_TEXT_SIZE - 1;
 }
 
+void key_write(const struct key_pair *pair, bool with_secret, struct buf *out)
+{
+    buf_printf(out, "# Bellwether, %s key of %s\nname: ", with_secret ? "SECRET" : "public",
+               pair->name);
+    yaml_emit_scalar(pair->name, out);
+    buf_printf(out, "\nrole: %s\npublic_key: ", proto_role_name((unsigned)pair->role));
+    yaml_emit_scalar(pair->public_key, out);
+    if (with_secret) {
+        buf_text(out, "\nsecret_key: ");
+        yaml_emit_scalar(pair->secret_key, out);
+    }
+    buf_text(out, "\n");
+}
+
+void key_wipe_text(struct buf *text)
+{
+    if (text->data != NULL) {
+        sodium_memzero(text->data, text->capacity);
+    }
+    buf_fini(text);
+}
+
 static int write_key(const struct key_pair *pair, const char *path, bool is_secret,
                      struct err *err)
 {
     struct buf text = { 0 };
     int result = 0;
 
-    buf_printf(&text, "# Bellwether, %s key of %s\nname: ", is_secret ? "SECRET" : "public",
-               pair->name);
-    yaml_emit_scalar(pair->name, &text);
-    buf_printf(&text, "\nrole: %s\npublic_key: ", proto_role_name((unsigned)pair->role));
-    yaml_emit_scalar(pair->public_key, &text);
-    if (is_secret) {
-        buf_text(&text, "\nsecret_key: ");
-        yaml_emit_scalar(pair->secret_key, &text);
-    }
-    buf_text(&text, "\n");
+    key_write(pair, is_secret, &text);
     if (text.failed) {
         result = err_set(err, ERR_MEMORY, "%s: no memory for a key", path);
     } else {
         result = file_write_atomic(path, text.data, text.size, is_secret ? 0600 : 0644, err);
-        sodium_memzero(text.data, text.size);
     }
-    buf_fini(&text);
+    key_wipe_text(&text);
     return result;
 }
 

@@ -4,6 +4,7 @@
 #define COMMON_KEYS_H
 
 #include "common/attrs.h"
+#include "common/buf.h"
 #include "common/err.h"
 #include "common/proto.h"
 
@@ -44,6 +45,10 @@ MUST_CHECK int key_load(struct key_pair *pair, const char *path, struct err *err
 
 /* A public key file; not writable by group or others. */
 MUST_CHECK int key_load_public(struct key_pair *pair, const char *path, struct err *err);
+
+/* A file's content, for one that is written elsewhere; key_wipe_text frees it unread. */
+void key_write(const struct key_pair *pair, bool with_secret, struct buf *out);
+void key_wipe_text(struct buf *text);
 
 /* The content of either kind of file; secret_key is as it stands there. For readers and
  * fuzzers. */

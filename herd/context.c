@@ -81,6 +81,43 @@ int context_state_folder(char path[PATH_MAX], struct err *err)
     return dir_make(path, 0700, err);
 }
 
+int context_keys_folder(const struct inventory *inventory, char path[PATH_MAX], struct err *err)
+{
+    const char *slash = strrchr(inventory->path, '/');
+
+    if (snprintf(path, PATH_MAX, "%.*skeys",
+                 slash != NULL ? (int)(slash - inventory->path + 1) : 0, inventory->path)
+        >= PATH_MAX) {
+        return err_set(err, ERR_INPUT, "%s: path too long", inventory->path);
+    }
+    return 0;
+}
+
+static int adopt_keys(struct inventory *inventory, struct err *err)
+{
+    char folder[PATH_MAX];
+    char path[PATH_MAX];
+
+    if (context_keys_folder(inventory, folder, err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < inventory->n_nodes; i++) {
+        struct inventory_node *node = &inventory->nodes[i];
+        struct key_pair pair;
+
+        if (node->public_key[0] != '\0'
+            || snprintf(path, sizeof(path), "%s/%s.pub", folder, node->name) >= PATH_MAX
+            || !is_there(path)) {
+            continue;
+        }
+        if (key_load_public(&pair, path, err) < 0) {
+            return -1;
+        }
+        memcpy(node->public_key, pair.public_key, sizeof(node->public_key));
+    }
+    return 0;
+}
+
 static int load_inventory(struct context *context, const struct cmd_options *options,
                           const char *command)
 {
@@ -96,6 +133,8 @@ static int load_inventory(struct context *context, const struct cmd_options *opt
     free(path);
     if (context->inventory == NULL) {
         status = cmd_fail_faults(options, command, &faults);
+    } else if (adopt_keys(context->inventory, &err) < 0) {
+        status = cmd_fail(options, command, &err);
     }
     fault_fini(&faults);
     return status;

@@ -21,6 +21,11 @@ struct context {
     char key_path[PATH_MAX];
 };
 
+/* The folder `keys` beside the inventory. A node without public_key in the inventory has the
+ * one of keys/NAME.pub, where `herd enroll` puts it. */
+MUST_CHECK int context_keys_folder(const struct inventory *inventory, char path[PATH_MAX],
+                                   struct err *err);
+
 /* Finds and loads; prints what is wrong. 0 or an exit status; `context` needs no close after
  * that. `nodes`: a further node set (an operand of the command) or NULL. */
 MUST_CHECK int context_open(struct context *context, const struct cmd_options *options,

@@ -10,6 +10,7 @@
 static const struct cmd *const COMMANDS[] = {
     &cmd_check,
     &cmd_keygen,
+    &cmd_enroll,
     &cmd_completion,
     NULL,
 };

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT */
+/* herd enroll: exchanges keys with nodes over SSH. */
+#include "herd/cli.h"
+#include "herd/cmd.h"
+#include "herd/context.h"
+#include "herd/report.h"
+#include "herd/ssh.h"
+
+#include "common/buf.h"
+#include "common/keys.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char USAGE[] =
+    "Usage: herd enroll [options] [NODES]\n\n"
+    "Exchanges keys with nodes over SSH: fetches each node's public key into the folder `keys`\n"
+    "beside the inventory (a node without a key gets one), and puts this controller's public\n"
+    "key into the node's folder `authorized`. Host keys are checked strictly: a node that ssh\n"
+    "does not know is refused. Uses the SSH agent or key files, never a password.\n\n"
+    "  -d, --dir DIR          keys and `authorized` on the node; default /etc/bellwether\n"
+    "  -p, --ssh-port PORT    default: as ~/.ssh/config says, or 22\n"
+    "      --identity FILE    SSH key file instead of agent and usual files\n"
+    "      --known-hosts FILE instead of ~/.ssh/known_hosts\n"
+    "  -b, --become           use sudo -n on the node\n"
+    "      --replace          accept that a node's key differs from the one known\n"
+    "      --revoke           instead: remove this controller's key from the nodes\n\n"
+    "Examples:\n"
+    "  herd enroll                    all nodes of the inventory\n"
+    "  herd enroll sheep[0-3] -b      four of them, as a user who may sudo\n"
+    "  herd -k old.key enroll --revoke\n";
+
+enum {
+    OPTION_IDENTITY = 256,
+    OPTION_KNOWN_HOSTS,
+    OPTION_REPLACE,
+    OPTION_REVOKE,
+    TIMEOUT_S = 10,
+    ANSWER_MAX = 4096,
+    COMMAND_SIZE = 2048,
+};
+
+static const struct cli_option OPTIONS[] = {
+    {'d',                 "dir",         true },
+    { 'p',                "ssh-port",    true },
+    { OPTION_IDENTITY,    "identity",    true },
+    { OPTION_KNOWN_HOSTS, "known-hosts", true },
+    { 'b',                "become",      false},
+    { OPTION_REPLACE,     "replace",     false},
+    { OPTION_REVOKE,      "revoke",      false},
+    { 0,                  NULL,          false},
+};
+
+struct request {
+    const char *nodes;
+    const char *folder; /* on the node; no character that a shell knows */
+    unsigned port;
+    const char *identity;
+    const char *known_hosts;
+    bool become;
+    bool replace;
+    bool revoke;
+    char keys_folder[PATH_MAX]; /* here */
+};
+
+static int take_port(const struct cmd_options *options, const char *text, unsigned *port)
+{
+    uint64_t value = 0;
+
+    if (!text_to_u64(text, &value) || value == 0 || value > UINT16_MAX) {
+        return cmd_misuse(options, "enroll", "'%s' is no port", text);
+    }
+    *port = (unsigned)value;
+    return 0;
+}
+
+static int take_option(const struct cmd_options *options, struct request *request, int option,
+                       const char *value)
+{
+    switch (option) {
+    case 'd':
+        request->folder = value;
+        break;
+    case 'p':
+        return take_port(options, value, &request->port);
+    case OPTION_IDENTITY:
+        request->identity = value;
+        break;
+    case OPTION_KNOWN_HOSTS:
+        request->known_hosts = value;
+        break;
+    case 'b':
+        request->become = true;
+        break;
+    case OPTION_REPLACE:
+        request->replace = true;
+        break;
+    case OPTION_REVOKE:
+        request->revoke = true;
+        break;
+    default:
+        return EXIT_USAGE; /* cli_next has said why */
+    }
+    return 0;
+}
+
+static int parse(const struct cmd_options *options, int argc, char **argv,
+                 struct request *request)
+{
+    static const char PLAIN[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                "0123456789/._-";
+    struct cli_scan scan = {
+        .global = options, .options = OPTIONS, .argc = argc, .argv = argv
+    };
+    const char *value = NULL;
+    int option = 0;
+
+    while ((option = cli_next(&scan, &value)) != 0) {
+        int status = take_option(options, request, option, value);
+
+        if (status != 0) {
+            return status;
+        }
+    }
+    if (request->folder[0] != '/' || request->folder[strspn(request->folder, PLAIN)] != '\0') {
+        return cmd_misuse(options, "enroll", "'%s' is no plain absolute path", request->folder);
+    }
+    if (scan.n_operands > 1) {
+        return cmd_misuse(options, "enroll", "one set of nodes, not %d", scan.n_operands);
+    }
+    request->nodes = scan.n_operands == 1 ? argv[scan.at] : NULL;
+    return 0;
+}
+
+/* Runs a script on the node, as root with --become. It must hold no single quote. */
+static int run_script(struct ssh_link *link, const struct request *request, const char *script,
+                      const char *input, struct buf *output, struct err *err)
+{
+    char command[COMMAND_SIZE];
+
+    if (snprintf(command, sizeof(command), "%ssh -euc '%s'", request->become ? "sudo -n " : "",
+                 script)
+        >= COMMAND_SIZE) {
+        return err_set(err, ERR_INPUT, "%s: path too long", request->folder);
+    }
+    return ssh_link_run(link, command, input, output, ANSWER_MAX, err);
+}
+
+/* Writes a file on the node whole or not at all. */
+static int put_file(struct ssh_link *link, const struct request *request, const char *name,
+                    const char *mask, const struct buf *content, struct err *err)
+{
+    char script[COMMAND_SIZE];
+    struct buf nothing = { 0 };
+    int result = 0;
+
+    if (content->failed) {
+        return err_set(err, ERR_MEMORY, "%s", name);
+    }
+    snprintf(script, sizeof(script),
+             "umask %s; mkdir -p %s/authorized; chmod 755 %s/authorized; "
+             "cat > %s/%s.new; mv %s/%s.new %s/%s",
+             mask, request->folder, request->folder, request->folder, name, request->folder,
+             name, request->folder, name);
+    result = run_script(link, request, script, content->data, &nothing, err);
+    buf_fini(&nothing);
+    return result;
+}
+
+/* A node without a key: made here, the secret sent through SSH and forgotten. */
+static int give_key(struct ssh_link *link, const struct request *request, const char *node,
+                    struct key_pair *pair, struct err *err)
+{
+    struct buf secret = { 0 };
+    struct buf public = { 0 };
+    int result = -1;
+
+    if (key_generate(pair, node, ROLE_SHEEP, err) == 0) {
+        key_write(pair, true, &secret);
+        key_write(pair, false, &public);
+        result = put_file(link, request, "sheep.key", "077", &secret, err);
+    }
+    if (result == 0) {
+        result = put_file(link, request, "sheep.pub", "022", &public, err);
+    }
+    key_wipe_text(&secret);
+    buf_fini(&public);
+    return result;
+}
+
+static int fetch_key(struct ssh_link *link, const struct request *request, const char *node,
+                     struct key_pair *pair, struct err *err)
+{
+    char script[COMMAND_SIZE];
+    struct buf answer = { 0 };
+    int result = -1;
+
+    snprintf(script, sizeof(script), "if [ -e %s/sheep.pub ]; then cat %s/sheep.pub; fi",
+             request->folder, request->folder);
+    if (run_script(link, request, script, NULL, &answer, err) == 0) {
+        result = answer.size == 0 ? give_key(link, request, node, pair, err)
+                                  : key_parse(pair, answer.data, answer.size, "sheep.pub", err);
+    }
+    buf_fini(&answer);
+    return result;
+}
+
+/* Pins the key here, unless another one is pinned already. */
+static int pin_key(const struct request *request, const char *node,
+                   const struct inventory_node *known, const struct key_pair *pair,
+                   struct err *err)
+{
+    char path[PATH_MAX];
+
+    if (known->public_key[0] != '\0' && strcmp(known->public_key, pair->public_key) != 0
+        && !request->replace) {
+        return err_set(err, ERR_DENIED,
+                       "its key is not the one that is known here; if that is right, use "
+                       "--replace");
+    }
+    if (snprintf(path, sizeof(path), "%s/%s.pub", request->keys_folder, node) >= PATH_MAX) {
+        return err_set(err, ERR_INPUT, "%s: path too long", request->keys_folder);
+    }
+    if (dir_make(request->keys_folder, 0755, err) < 0) {
+        return -1;
+    }
+    return key_save_public(pair, path, err);
+}
+
+static int grant(struct ssh_link *link, const struct request *request,
+                 const struct key_pair *controller, struct err *err)
+{
+    char name[sizeof("authorized/.pub") + KEY_NAME_SIZE];
+    struct buf public = { 0 };
+    int result = 0;
+
+    snprintf(name, sizeof(name), "authorized/%s.pub", controller->name);
+    key_write(controller, false, &public);
+    result = put_file(link, request, name, "022", &public, err);
+    buf_fini(&public);
+    return result;
+}
+
+static int revoke_key(struct ssh_link *link, const struct request *request,
+                      const struct key_pair *controller, struct err *err)
+{
+    char script[COMMAND_SIZE];
+    struct buf nothing = { 0 };
+    int result = 0;
+
+    snprintf(script, sizeof(script), "rm -f %s/authorized/%s.pub", request->folder,
+             controller->name);
+    result = run_script(link, request, script, NULL, &nothing, err);
+    buf_fini(&nothing);
+    return result;
+}
+
+static int enroll_node(const struct request *request, const struct context *context,
+                       const struct inventory_node *node, struct err *err)
+{
+    const struct ssh_target target = { .host = node->host,
+                                       .user = node->user,
+                                       .port = request->port,
+                                       .known_hosts = request->known_hosts,
+                                       .identity = request->identity,
+                                       .timeout_s = TIMEOUT_S };
+    struct ssh_link *link = ssh_link_open(&target, err);
+    struct key_pair pair = { .role = ROLE_SHEEP };
+    int result = -1;
+
+    if (link == NULL) {
+        return -1;
+    }
+    if (request->revoke) {
+        result = revoke_key(link, request, &context->key, err);
+    } else if (fetch_key(link, request, node->name, &pair, err) == 0
+               && pin_key(request, node->name, node, &pair, err) == 0) {
+        result = grant(link, request, &context->key, err);
+    }
+    key_wipe(&pair);
+    ssh_link_close(&link);
+    return result;
+}
+
+static void report(const struct cmd_options *options, const char *node, const char *word,
+                   const struct err *err)
+{
+    struct buf line = { 0 };
+    struct json json = { .out = &line };
+
+    if (options->is_json) {
+        json_open(&json, NULL, '{');
+        json_text(&json, "node", node);
+        json_text(&json, "result", err == NULL ? word : err_code_name(err->code));
+        if (err != NULL) {
+            json_text(&json, "text", err->text);
+        }
+        json_close(&json, '}');
+        json_line(&json, stdout);
+        buf_fini(&line);
+    } else if (err != NULL) {
+        fprintf(stderr, "herd enroll: %s: %s\n", node, err->text);
+    } else if (!options->is_quiet) {
+        printf("%s: %s\n", node, word);
+    }
+}
+
+static int enroll_all(const struct cmd_options *options, const struct request *request,
+                      const struct context *context)
+{
+    size_t n_reached = 0;
+    size_t n_failed = 0;
+
+    for (size_t i = 0; i < context->inventory->n_nodes; i++) {
+        const struct inventory_node *node = &context->inventory->nodes[i];
+        struct err err = { 0 };
+
+        if (!context->selected[i]) {
+            continue;
+        }
+        if (enroll_node(request, context, node, &err) == 0) {
+            n_reached++;
+            report(options, node->name, request->revoke ? "revoked" : "enrolled", NULL);
+        } else {
+            n_failed++;
+            n_reached += err.code != ERR_UNREACHABLE ? 1 : 0;
+            report(options, node->name, NULL, &err);
+        }
+    }
+    if (n_reached == 0) {
+        return EXIT_NOBODY;
+    }
+    return n_failed == 0 ? EXIT_ALL_VALID : EXIT_NODE_FAILED;
+}
+
+static int run(const struct cmd_options *options, int argc, char **argv)
+{
+    struct request request = { .folder = "/etc/bellwether" };
+    struct context context;
+    struct err err = { 0 };
+    int status = parse(options, argc, argv, &request);
+
+    if (status != 0) {
+        return status;
+    }
+    status = context_open(&context, options, "enroll", request.nodes, true);
+    if (status != 0) {
+        return status;
+    }
+    if (context_keys_folder(context.inventory, request.keys_folder, &err) < 0) {
+        status = cmd_fail(options, "enroll", &err);
+    } else {
+        status = enroll_all(options, &request, &context);
+    }
+    context_close(&context);
+    return status;
+}
+
+const struct cmd cmd_enroll = {
+    .name = "enroll",
+    .summary = "exchange keys with nodes over SSH",
+    .usage = USAGE,
+    .run = run,
+};

@@ -9,6 +9,7 @@
 
 static const struct cmd *const COMMANDS[] = {
     &cmd_check,
+    &cmd_check,
     &cmd_keygen,
     &cmd_enroll,
     &cmd_completion,

@@ -3,7 +3,6 @@
  * experiment's own file that takes part in it, not a preset's. */
 #include "common/experiment_parts.h"
 
-#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,7 +15,7 @@ struct checker {
 
 static bool is_own(const struct checker *checker, const struct yaml_node *node)
 {
-    return node != NULL && node->place.file != NULL && node->place.line > 0
+    return node->place.file != NULL && node->place.line > 0
            && strcmp(node->place.file, checker->merger->file) == 0;
 }
 
@@ -34,8 +33,10 @@ static struct yaml_place blame(const struct checker *checker, const struct yaml_
     };
 
     for (size_t i = 0; i < ARRAY_LEN(candidates); i++) {
-        if (is_own(checker, candidates[i])) {
-            return candidates[i]->place;
+        const struct yaml_node *node = candidates[i];
+
+        if (node != NULL && is_own(checker, node)) {
+            return node->place;
         }
     }
     return checker->merger->root->place;
@@ -125,6 +126,7 @@ static void check_input(const struct checker *checker)
 {
     const char *path = checker->draft->config.input;
     struct yaml_place place = blame(checker, checker->draft->tree, "input", "mode");
+    struct err err = { 0 };
     struct stat info;
 
     if (path[0] == '\0') {
@@ -132,7 +134,8 @@ static void check_input(const struct checker *checker)
         return;
     }
     if (stat(path, &info) < 0 || access(path, R_OK) < 0) {
-        fault_add(checker->faults, place, "input: %.300s: %s", path, strerror(errno));
+        err_set_errno(&err, "input: %.300s", path);
+        fault_add(checker->faults, place, "%s", err.text);
     } else if (!S_ISREG(info.st_mode)) {
         fault_add(checker->faults, place, "input: %.300s: not a regular file", path);
     }

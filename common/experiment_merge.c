@@ -45,30 +45,13 @@ static void check_layer_keys(const struct merger *merger, const struct yaml_node
 /* `uart: false` and `uart: true` are short for its `enable`. */
 static void normalise_uart(const struct merger *merger, struct yaml_node *uart)
 {
-    struct yaml_node *flag = NULL;
-    const char **keys = NULL;
-    struct yaml_place *places = NULL;
-    struct yaml_node **items = NULL;
+    const char *text = yaml_text(uart, NULL);
 
-    if (uart == NULL || uart->kind != YAML_SCALAR) {
-        return;
+    if (text != NULL) {
+        yaml_become_map(uart);
+        yaml_map_add_text(merger->doc, uart, "enable",
+                          strcmp(text, "none") == 0 ? "false" : text, uart->place);
     }
-    flag = yaml_node_make(merger->doc, YAML_SCALAR, uart->place);
-    keys = yaml_alloc(merger->doc, sizeof(*keys));
-    places = yaml_alloc(merger->doc, sizeof(*places));
-    items = yaml_alloc(merger->doc, sizeof(*items));
-    if (flag == NULL || keys == NULL || places == NULL || items == NULL) {
-        return;
-    }
-    flag->text = strcmp(uart->text, "none") == 0 ? "false" : uart->text;
-    keys[0] = "enable";
-    places[0] = uart->place;
-    items[0] = flag;
-    uart->kind = YAML_MAP;
-    uart->keys = keys;
-    uart->key_places = places;
-    uart->items = items;
-    uart->count = 1;
 }
 
 static void prepare_layer(const struct merger *merger, struct yaml_node *layer, bool has_nodes)
@@ -207,18 +190,8 @@ static struct yaml_node *resolve_tree(const struct merger *merger, struct yaml_d
                                       struct fault_list *faults)
 {
     struct yaml_node *out = yaml_node_make(doc, YAML_MAP, tree->place);
-    size_t capacity = tree->count + 2;
     size_t n_before = 0;
 
-    if (out == NULL) {
-        return NULL;
-    }
-    out->items = yaml_alloc(doc, capacity * sizeof(*out->items));
-    out->keys = yaml_alloc(doc, capacity * sizeof(*out->keys));
-    out->key_places = yaml_alloc(doc, capacity * sizeof(*out->key_places));
-    if (out->items == NULL || out->keys == NULL || out->key_places == NULL) {
-        return NULL;
-    }
     for (const struct field *field = layer_schema.fields; field->name != NULL; field++) {
         struct yaml_node *value = yaml_get(tree, field->name);
 
@@ -230,11 +203,8 @@ static struct yaml_node *resolve_tree(const struct merger *merger, struct yaml_d
             value = presets_resolve(merger->presets, PRESET_HARVESTER, doc, value, faults);
             draft->is_harvester_sound = faults->count == n_before;
         }
-        if (value != NULL && out->count < capacity) {
-            out->items[out->count] = value;
-            out->keys[out->count] = field->name;
-            out->key_places[out->count] = value->place;
-            out->count++;
+        if (out == NULL || (value != NULL && yaml_map_add(doc, out, field->name, value) < 0)) {
+            return NULL;
         }
     }
     return out;

@@ -152,7 +152,12 @@ void experiment_print(const struct experiment *experiment, struct buf *out)
     struct buf *texts = calloc(experiment->n_nodes + 1, sizeof(*texts));
     bool *is_done = calloc(experiment->n_nodes + 1, sizeof(*is_done));
 
-    out->failed |= texts == NULL || is_done == NULL;
+    if (texts == NULL || is_done == NULL) {
+        out->failed = true;
+        free(texts);
+        free(is_done);
+        return;
+    }
     print_head(experiment, out);
     buf_text(out, "nodes:\n");
     for (size_t i = 0; !out->failed && i < experiment->n_nodes; i++) {
@@ -164,7 +169,7 @@ void experiment_print(const struct experiment *experiment, struct buf *out)
             print_class(experiment, texts, i, is_done, out);
         }
     }
-    for (size_t i = 0; texts != NULL && i < experiment->n_nodes; i++) {
+    for (size_t i = 0; i < experiment->n_nodes; i++) {
         buf_fini(&texts[i]);
     }
     free(texts);

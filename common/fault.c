@@ -46,6 +46,7 @@ void fault_add(struct fault_list *list, struct yaml_place place, const char *for
         return;
     }
     va_start(args, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start is one line above */
     vsnprintf(fault->text, sizeof(fault->text), format, args);
     va_end(args);
 }

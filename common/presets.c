@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 enum {
+    FOLDER_SIZE = 2 * PATH_MAX,
     MAX_CHAIN = 16 /* of inheritance; a cycle is found before */
 };
 
@@ -37,7 +38,7 @@ static const char *const renamed[][2] = {
 
 static bool has_presets(const char *folder)
 {
-    char path[PATH_MAX];
+    char path[FOLDER_SIZE + 40];
 
     snprintf(path, sizeof(path), "%s/%s", folder, kinds[PRESET_SOURCE].file);
     return access(path, R_OK) == 0;
@@ -58,25 +59,26 @@ static void own_folder(char folder[PATH_MAX])
     }
 }
 
-static bool find_folder(char found[2 * PATH_MAX])
+static bool find_folder(char found[FOLDER_SIZE])
 {
     static const char *const beside[] = { "../../inventory/presets",
                                           "../share/bellwether/presets" };
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody calls setenv */
     const char *given = getenv("BELLWETHER_PRESETS");
     char own[PATH_MAX];
 
     if (given != NULL && given[0] != '\0') {
-        snprintf(found, 2 * PATH_MAX, "%s", given);
+        snprintf(found, FOLDER_SIZE, "%s", given);
         return has_presets(found);
     }
     own_folder(own);
     for (size_t i = 0; i < ARRAY_LEN(beside); i++) {
-        snprintf(found, 2 * PATH_MAX, "%s/%s", own, beside[i]);
+        snprintf(found, FOLDER_SIZE, "%s/%s", own, beside[i]);
         if (has_presets(found)) {
             return true;
         }
     }
-    snprintf(found, 2 * PATH_MAX, "%s", BW_SOURCE_PRESETS);
+    snprintf(found, FOLDER_SIZE, "%s", BW_SOURCE_PRESETS);
     return has_presets(found);
 }
 
@@ -97,7 +99,7 @@ void presets_destroy(struct presets **presets_p)
 static void load_kind(struct presets *presets, enum preset_kind kind, const char *folder,
                       struct fault_list *faults)
 {
-    char path[3 * PATH_MAX];
+    char path[FOLDER_SIZE + 40];
     struct err err = { 0 };
     struct yaml_node *root = NULL;
 
@@ -122,7 +124,7 @@ static void load_kind(struct presets *presets, enum preset_kind kind, const char
 
 struct presets *presets_load(const char *folder, struct fault_list *faults)
 {
-    char found[2 * PATH_MAX];
+    char found[FOLDER_SIZE];
     struct presets *presets = calloc(1, sizeof(*presets));
     size_t n_before = faults->count;
 
@@ -179,85 +181,6 @@ static const struct yaml_node *find_preset(const struct presets *presets, enum p
     return NULL;
 }
 
-/* Turns a node into a map of one or two entries; stays as it was without memory. */
-static void become_map(struct yaml_doc *doc, struct yaml_node *node, const char *keys[2],
-                       const char *values[2], size_t count)
-{
-    struct yaml_node **items = yaml_alloc(doc, 2 * sizeof(*items));
-    const char **names = yaml_alloc(doc, 2 * sizeof(*names));
-    struct yaml_place *places = yaml_alloc(doc, 2 * sizeof(*places));
-
-    if (items == NULL || names == NULL || places == NULL) {
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        items[i] = yaml_node_make(doc, YAML_SCALAR, node->place);
-        if (items[i] == NULL) {
-            return;
-        }
-        items[i]->text = values[i];
-        names[i] = keys[i];
-        places[i] = node->place;
-    }
-    node->kind = YAML_MAP;
-    node->items = items;
-    node->keys = names;
-    node->key_places = places;
-    node->count = count;
-}
-
-/* Adds an entry to a map; without memory the map stays as it was. */
-static void map_add(struct yaml_doc *doc, struct yaml_node *map, const char *key,
-                    struct yaml_node *value)
-{
-    size_t size = map->count + 1;
-    struct yaml_node **items = yaml_alloc(doc, size * sizeof(*items));
-    const char **keys = yaml_alloc(doc, size * sizeof(*keys));
-    struct yaml_place *places = yaml_alloc(doc, size * sizeof(*places));
-
-    if (items == NULL || keys == NULL || places == NULL || value == NULL) {
-        return;
-    }
-    for (size_t i = 0; i < map->count; i++) {
-        items[i] = map->items[i];
-        keys[i] = map->keys[i];
-        places[i] = map->key_places[i];
-    }
-    items[map->count] = value;
-    keys[map->count] = key;
-    places[map->count] = value->place;
-    map->items = items;
-    map->keys = keys;
-    map->key_places = places;
-    map->count = size;
-}
-
-static void map_add_text(struct yaml_doc *doc, struct yaml_node *map, const char *key,
-                         const char *text, struct yaml_place place)
-{
-    struct yaml_node *value = yaml_node_make(doc, YAML_SCALAR, place);
-
-    if (value != NULL) {
-        value->text = yaml_copy(doc, text, strlen(text));
-        map_add(doc, map, key, value->text != NULL ? value : NULL);
-    }
-}
-
-static void map_remove(struct yaml_node *map, const char *key)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < map->count; i++) {
-        if (strcmp(map->keys[i], key) != 0) {
-            map->items[kept] = map->items[i];
-            map->keys[kept] = map->keys[i];
-            map->key_places[kept] = map->key_places[i];
-            kept++;
-        }
-    }
-    map->count = kept;
-}
-
 static void rename_keys(struct yaml_node *map)
 {
     for (size_t i = 0; i < map->count; i++) {
@@ -274,23 +197,27 @@ void presets_normalise(enum preset_kind kind, struct yaml_doc *doc,
                        struct yaml_node *node) // NOLINT(misc-no-recursion)
 {
     bool is_storage = kind == PRESET_STORAGE;
+    const char *text = NULL;
 
     if (node == NULL) {
         return;
     }
-    if (is_storage && (node->kind == YAML_NULL || strcmp(yaml_text(node, ""), "none") == 0)) {
-        become_map(doc, node, (const char *[]){ "is_present", NULL },
-                   (const char *[]){ "false", NULL }, 1);
+    text = yaml_text(node, "none");
+    if (is_storage && (node->kind == YAML_NULL || strcmp(text, "none") == 0)) {
+        if (node->kind == YAML_NULL || node->kind == YAML_SCALAR) {
+            yaml_become_map(node);
+            yaml_map_add_text(doc, node, "is_present", "false", node->place);
+        }
     } else if (node->kind == YAML_SCALAR) {
-        become_map(doc, node, (const char *[]){ "inherit_from", "is_present" },
-                   (const char *[]){ node->text, "true" }, is_storage ? 2 : 1);
+        yaml_become_map(node);
+        yaml_map_add_text(doc, node, "inherit_from", text, node->place);
     }
     if (node->kind != YAML_MAP) {
         return; /* a list: the schema will say so */
     }
     if (is_storage && yaml_get(node, "is_present") == NULL
         && (yaml_get(node, "inherit_from") != NULL || yaml_get(node, "q_As") != NULL)) {
-        map_add_text(doc, node, "is_present", "true", node->place);
+        yaml_map_add_text(doc, node, "is_present", "true", node->place);
     }
     if (kind == PRESET_SOURCE) {
         rename_keys(node);
@@ -394,8 +321,8 @@ static struct yaml_node *resolve_nested(const struct presets *presets,
     struct yaml_node *child = presets_resolve(presets, kind, doc, yaml_get(map, key), faults);
 
     if (child != NULL) {
-        map_remove(map, key);
-        map_add(doc, map, key, child);
+        yaml_map_remove(map, key);
+        yaml_map_add(doc, map, key, child);
     }
     return child;
 }
@@ -430,11 +357,11 @@ struct yaml_node *presets_resolve(const struct presets *presets,
     if (map == NULL) {
         return NULL;
     }
-    map_remove(map, "inherit_from");
-    map_remove(map, "description");
+    yaml_map_remove(map, "inherit_from");
+    yaml_map_remove(map, "description");
     if (chain.count > 0 && yaml_get(node, "name") == NULL) {
-        map_remove(map, "name");
-        map_add_text(doc, map, "name", chain.names[0], node->place);
+        yaml_map_remove(map, "name");
+        yaml_map_add_text(doc, map, "name", chain.names[0], node->place);
     }
     if (kind == PRESET_SOURCE
         && (resolve_nested(presets, PRESET_HARVESTER, doc, map, faults) == NULL

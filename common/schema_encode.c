@@ -3,6 +3,7 @@
 #include "common/units.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 enum {
@@ -34,7 +35,8 @@ static void encode_f64_list(const struct field *field, const char *member, struc
 
     memcpy(&first, member, sizeof(first));
     for (size_t i = 0; i < field->max_count; i++) {
-        is_uniform &= memcmp(member + i * sizeof(first), &first, sizeof(first)) == 0;
+        memcpy(&value, member + i * sizeof(value), sizeof(value));
+        is_uniform &= !(value < first || value > first) && signbit(value) == signbit(first);
     }
     if (is_uniform && field->max_count > 1) {
         number_format(first, out);

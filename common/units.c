@@ -20,8 +20,8 @@ struct scale {
 static const struct scale duration_scales[] = {
     {"ns",   1                           },
     { "us",  1000                        },
-    { "ms",  1000 * 1000                 },
-    { "s",   1000 * 1000 * 1000          },
+    { "ms",  1000LL * 1000               },
+    { "s",   1000LL * 1000 * 1000        },
     { "min", 60LL * 1000 * 1000 * 1000   },
     { "h",   3600LL * 1000 * 1000 * 1000 },
     { "d",   86400LL * 1000 * 1000 * 1000},
@@ -31,7 +31,7 @@ static const struct scale duration_scales[] = {
 static const struct scale duration_aliases[] = {
     {"\xC2\xB5s",  1000                     },
     { "\xCE\xBCs", 1000                     },
-    { "sec",       1000 * 1000 * 1000       },
+    { "sec",       1000LL * 1000 * 1000     },
     { "m",         60LL * 1000 * 1000 * 1000},
 };
 
@@ -44,11 +44,11 @@ static const struct scale byte_scales[] = {
 };
 
 static const struct scale byte_aliases[] = {
-    {"kB",  1000                       },
-    { "KB", 1000                       },
-    { "MB", 1000 * 1000                },
-    { "GB", 1000 * 1000 * 1000         },
-    { "TB", 1000LL * 1000 * 1000 * 1000},
+    {"kB",  1000                },
+    { "KB", 1000                },
+    { "MB", 1000LL * 1000       },
+    { "GB", 1000LL * 1000 * 1000},
+    { "TB", 1000LL * 1000 * 1000},
 };
 
 static int64_t scale_find(const struct scale *scales, size_t count, const char *name)

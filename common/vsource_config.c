@@ -394,7 +394,7 @@ static const struct field source_fields[] = {
      .offset = offsetof(struct source_config, LUT_input_efficiency),
      .maximum = 1,
      .default_text = "1",
-     .max_count = VSOURCE_LUT_SIZE * VSOURCE_LUT_SIZE,
+     .max_count = (size_t)VSOURCE_LUT_SIZE * VSOURCE_LUT_SIZE,
      .help =
           "of the boost stage: 12 rows over voltage (linear), 12 columns over current (log2)" },
     { .name = "LUT_input_V_min_log2_uV",

@@ -158,15 +158,15 @@ const char *yaml_text(const struct yaml_node *scalar, const char *otherwise)
     return scalar != NULL && scalar->kind == YAML_SCALAR ? scalar->text : otherwise;
 }
 
-static struct yaml_node *container_make(struct yaml_doc *doc, enum yaml_kind kind,
-                                        struct yaml_place place, size_t capacity)
+struct yaml_node *yaml_container_make(struct yaml_doc *doc, enum yaml_kind kind,
+                                      struct yaml_place place, size_t capacity)
 {
     struct yaml_node *node = yaml_node_make(doc, kind, place);
 
     if (node == NULL) {
         return NULL;
     }
-    node->items = yaml_alloc(doc, capacity * sizeof(*node->items));
+    node->items = yaml_alloc(doc, capacity * sizeof(struct yaml_node *));
     if (kind == YAML_MAP) {
         node->keys = yaml_alloc(doc, capacity * sizeof(*node->keys));
         node->key_places = yaml_alloc(doc, capacity * sizeof(*node->key_places));
@@ -175,6 +175,67 @@ static struct yaml_node *container_make(struct yaml_doc *doc, enum yaml_kind kin
         }
     }
     return node->items != NULL ? node : NULL;
+}
+
+int yaml_map_add(struct yaml_doc *doc, struct yaml_node *map, const char *key,
+                 struct yaml_node *value)
+{
+    size_t count = map->count;
+    struct yaml_node *grown = NULL;
+    char *copy = yaml_copy(doc, key, strlen(key));
+
+    if (value == NULL || copy == NULL) {
+        return -1;
+    }
+    grown = yaml_container_make(doc, YAML_MAP, map->place, count + 1);
+    if (grown == NULL) {
+        return -1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        grown->items[i] = map->items[i];
+        grown->keys[i] = map->keys[i];
+        grown->key_places[i] = map->key_places[i];
+    }
+    grown->items[count] = value;
+    grown->keys[count] = copy;
+    grown->key_places[count] = value->place;
+    map->items = grown->items;
+    map->keys = grown->keys;
+    map->key_places = grown->key_places;
+    map->count = count + 1;
+    return 0;
+}
+
+int yaml_map_add_text(struct yaml_doc *doc, struct yaml_node *map, const char *key,
+                      const char *text, struct yaml_place place)
+{
+    struct yaml_node *value = yaml_node_make(doc, YAML_SCALAR, place);
+
+    if (value == NULL) {
+        return -1;
+    }
+    value->text = yaml_copy(doc, text, strlen(text));
+    return value->text != NULL ? yaml_map_add(doc, map, key, value) : -1;
+}
+
+void yaml_map_remove(struct yaml_node *map, const char *key)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < map->count; i++) {
+        if (strcmp(map->keys[i], key) != 0) {
+            map->items[kept] = map->items[i];
+            map->keys[kept] = map->keys[i];
+            map->key_places[kept] = map->key_places[i];
+            kept++;
+        }
+    }
+    map->count = kept;
+}
+
+void yaml_become_map(struct yaml_node *node)
+{
+    *node = (struct yaml_node){ .kind = YAML_MAP, .place = node->place };
 }
 
 /* A tree cannot be deeper than YAML_MAX_DEPTH, so that the recursion is bounded. */
@@ -191,7 +252,7 @@ static struct yaml_node *node_clone(struct yaml_doc *doc,
         }
         return to != NULL && from->kind == YAML_SCALAR && to->text == NULL ? NULL : to;
     }
-    to = container_make(doc, from->kind, from->place, from->count);
+    to = yaml_container_make(doc, from->kind, from->place, from->count);
     for (size_t i = 0; to != NULL && i < from->count; i++) {
         to->items[i] = node_clone(doc, from->items[i]);
         if (to->items[i] == NULL) {
@@ -232,13 +293,16 @@ static struct yaml_node *merge_nodes(struct yaml_doc *doc,
 {
     struct yaml_node *map = NULL;
 
+    if (base == NULL && over == NULL) {
+        return yaml_node_make(doc, YAML_NULL, (struct yaml_place){ 0 });
+    }
     if (base == NULL || over == NULL) {
         return node_clone(doc, base == NULL ? over : base);
     }
     if (base->kind != YAML_MAP || over->kind != YAML_MAP) {
         return node_clone(doc, over);
     }
-    map = container_make(doc, YAML_MAP, over->place, base->count + over->count);
+    map = yaml_container_make(doc, YAML_MAP, over->place, base->count + over->count);
     for (size_t i = 0; map != NULL && i < base->count; i++) {
         const struct yaml_node *winner = yaml_get(over, base->keys[i]);
         struct yaml_place place = base->key_places[i];
@@ -265,12 +329,8 @@ static struct yaml_node *merge_nodes(struct yaml_doc *doc,
 struct yaml_node *yaml_merge(struct yaml_doc *doc, const struct yaml_node *base,
                              const struct yaml_node *over, struct err *err)
 {
-    struct yaml_node *node = NULL;
+    struct yaml_node *node = merge_nodes(doc, base, over);
 
-    if (base == NULL && over == NULL) {
-        return yaml_node_make(doc, YAML_NULL, (struct yaml_place){ 0 });
-    }
-    node = merge_nodes(doc, base, over);
     if (node == NULL) {
         err_set(err, ERR_MEMORY, "no memory to merge YAML");
     }

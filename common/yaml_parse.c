@@ -70,7 +70,7 @@ static int level_grow(struct composer *composer, struct level *level)
 {
     size_t capacity = level->capacity == 0 ? 8 : level->capacity * 2;
     struct yaml_node *node = level->node;
-    struct yaml_node **items = yaml_alloc(composer->doc, capacity * sizeof(*items));
+    struct yaml_node **items = yaml_alloc(composer->doc, capacity * sizeof(struct yaml_node *));
     const char **keys = NULL;
     struct yaml_place *places = NULL;
 
@@ -78,7 +78,7 @@ static int level_grow(struct composer *composer, struct level *level)
         return refuse_memory(composer);
     }
     if (node->count > 0) {
-        memcpy(items, node->items, node->count * sizeof(*items));
+        memcpy(items, node->items, node->count * sizeof(struct yaml_node *));
     }
     node->items = items;
     level->capacity = capacity;

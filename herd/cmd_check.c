@@ -41,7 +41,9 @@ static void json_scalar(struct json *json, const char *key, const struct yaml_no
 
     if (node->is_quoted) {
         json_text(json, key, node->text);
-    } else if (strcmp(node->text, "true") == 0 || strcmp(node->text, "false") == 0) {
+        return;
+    }
+    if (strcmp(node->text, "true") == 0 || strcmp(node->text, "false") == 0) {
         json_bool(json, key, node->text[0] == 't');
     } else if (text_to_i64(node->text, &whole)) {
         json_i64(json, key, whole);

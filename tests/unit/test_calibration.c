@@ -28,13 +28,13 @@ static void test_default_is_nominal_and_plausible(void **state)
 static void test_implausible_values_are_refused(void **state)
 {
     static const struct cal_channel bad[] = {
-        {0,        0    },
-        { -203e-9, 0    },
-        { 1e-6,    0    },
-        { 50e-9,   0    },
-        { NAN,     0    },
-        { 203e-9,  0.003},
-        { 203e-9,  NAN  }
+        {0,            0          },
+        { -203e-9,     0          },
+        { 1e-6,        0          },
+        { 50e-9,       0          },
+        { (double)NAN, 0          },
+        { 203e-9,      0.003      },
+        { 203e-9,      (double)NAN}
     };
     struct err err = { 0 };
 

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* Shuffle and deflate, byte for byte what HDF5's two filters would make of a chunk of u32. */
+#include "common/rlog.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+struct rlog_deflate {
+    z_stream stream;
+};
+
+struct rlog_deflate *rlog_deflate_create(unsigned level, struct err *err)
+{
+    struct rlog_deflate *state = calloc(1, sizeof(*state));
+
+    if (state == NULL || deflateInit(&state->stream, (int)level) != Z_OK) {
+        free(state);
+        err_set(err, ERR_MEMORY, "compressor of level %u", level);
+        return NULL;
+    }
+    return state;
+}
+
+void rlog_deflate_destroy(struct rlog_deflate **state)
+{
+    if (*state != NULL) {
+        deflateEnd(&(*state)->stream);
+        free(*state);
+        *state = NULL;
+    }
+}
+
+size_t rlog_deflate_bound(size_t count)
+{
+    return compressBound((uLong)(count * sizeof(uint32_t)));
+}
+
+/* All lowest bytes first, then the second ones, and so on (HDF5's shuffle filter). */
+static void shuffle(const uint32_t *samples, size_t count, uint8_t *planes)
+{
+    uint8_t *plane0 = planes;
+    uint8_t *plane1 = planes + count;
+    uint8_t *plane2 = planes + 2 * count;
+    uint8_t *plane3 = planes + 3 * count;
+
+    for (size_t i = 0; i < count; i++) {
+        uint32_t word = samples[i];
+
+        plane0[i] = (uint8_t)word;
+        plane1[i] = (uint8_t)(word >> 8);
+        plane2[i] = (uint8_t)(word >> 16);
+        plane3[i] = (uint8_t)(word >> 24);
+    }
+}
+
+static void unshuffle(const uint8_t *planes, size_t count, uint32_t *samples)
+{
+    for (size_t i = 0; i < count; i++) {
+        samples[i] = (uint32_t)planes[i] | (uint32_t)planes[count + i] << 8
+                     | (uint32_t)planes[2 * count + i] << 16
+                     | (uint32_t)planes[3 * count + i] << 24;
+    }
+}
+
+size_t rlog_deflate_u32(struct rlog_deflate *state, const uint32_t *samples, size_t count,
+                        uint32_t *scratch, uint8_t *out, size_t capacity)
+{
+    z_stream *stream = &state->stream;
+    size_t size = count * sizeof(uint32_t);
+
+    shuffle(samples, count, (uint8_t *)scratch);
+    deflateReset(stream);
+    stream->next_in = (Bytef *)scratch;
+    stream->avail_in = (uInt)size;
+    stream->next_out = out;
+    stream->avail_out = (uInt)capacity;
+    if (deflate(stream, Z_FINISH) != Z_STREAM_END || stream->total_out >= size) {
+        return 0;
+    }
+    return stream->total_out;
+}
+
+int rlog_inflate_u32(const uint8_t *payload, size_t size, uint32_t *samples, size_t count,
+                     struct err *err)
+{
+    uLongf got = (uLongf)(count * sizeof(uint32_t));
+    uint8_t *planes = malloc(got > 0 ? got : 1);
+    int result = 0;
+
+    if (planes == NULL) {
+        return err_set(err, ERR_MEMORY, "%zu samples", count);
+    }
+    if (uncompress(planes, &got, payload, (uLong)size) != Z_OK
+        || got != count * sizeof(uint32_t)) {
+        result = err_set(err, ERR_CORRUPT, "compressed samples do not unpack to %zu", count);
+    } else {
+        unshuffle(planes, count, samples);
+    }
+    free(planes);
+    return result;
+}
+
+int rlog_record_samples(const struct rlog_record *record, uint32_t *samples, struct err *err)
+{
+    size_t count = record->header.count;
+
+    if (record->header.type != RLOG_SAMPLES || count == 0 || count > RLOG_CHUNK_SAMPLES) {
+        return err_set(err, ERR_CORRUPT, "segment %u, byte %llu: not a record of samples",
+                       record->segment, (unsigned long long)record->offset);
+    }
+    if (record->header.flags & RLOG_FLAG_DEFLATED) {
+        return rlog_inflate_u32(record->payload, record->header.payload_size, samples, count,
+                                err);
+    }
+    if (record->header.payload_size != count * sizeof(uint32_t)) {
+        return err_set(err, ERR_CORRUPT, "segment %u, byte %llu: %u bytes are not %zu samples",
+                       record->segment, (unsigned long long)record->offset,
+                       record->header.payload_size, count);
+    }
+    memcpy(samples, record->payload, count * sizeof(uint32_t));
+    return 0;
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading a recording log record by record, also while it still grows. */
+#include "common/rlog_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct rlog_reader {
+    char folder[PATH_SIZE];
+    struct rlog_manifest manifest;
+    int fd; /* of the current segment; -1: not there yet */
+    uint32_t segment;
+    uint64_t offset;
+    uint8_t id[16];
+    bool has_id;
+    bool is_at_end;
+    uint8_t *payload;
+    size_t capacity;
+};
+
+static int load_manifest(struct rlog_reader *reader, struct err *err)
+{
+    struct fault_list faults = { 0 };
+    struct yaml_doc *doc = NULL;
+    char path[PATH_MAX];
+    int result = 0;
+
+    snprintf(path, sizeof(path), "%s/%s", reader->folder, RLOG_MANIFEST_NAME);
+    doc = yaml_load(path, err);
+    if (doc == NULL) {
+        return -1;
+    }
+    schema_decode(&rlog_manifest_schema, yaml_root(doc), &reader->manifest, &faults);
+    result = fault_check(&faults, err);
+    fault_fini(&faults);
+    yaml_destroy(&doc);
+    return result;
+}
+
+struct rlog_reader *rlog_reader_open(const char *folder, struct err *err)
+{
+    struct rlog_reader *reader = calloc(1, sizeof(*reader));
+
+    if (reader == NULL) {
+        err_set(err, ERR_MEMORY, "log %s", folder);
+        return NULL;
+    }
+    reader->fd = -1;
+    snprintf(reader->folder, sizeof(reader->folder), "%s", folder);
+    if (load_manifest(reader, err) < 0) {
+        rlog_reader_close(&reader);
+    }
+    return reader;
+}
+
+void rlog_reader_close(struct rlog_reader **reader_p)
+{
+    struct rlog_reader *reader = *reader_p;
+
+    if (reader == NULL) {
+        return;
+    }
+    if (reader->fd >= 0) {
+        close(reader->fd);
+    }
+    free(reader->payload);
+    free(reader);
+    *reader_p = NULL;
+}
+
+const struct rlog_manifest *rlog_reader_manifest(const struct rlog_reader *reader)
+{
+    return &reader->manifest;
+}
+
+/* Reads size bytes at offset of the segment; fewer when they are not there yet. */
+static ssize_t read_at(const struct rlog_reader *reader, void *data, size_t size,
+                       uint64_t offset, struct err *err)
+{
+    size_t got = 0;
+
+    while (got < size) {
+        ssize_t n = pread(reader->fd, (char *)data + got, size - got, (off_t)(offset + got));
+
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return err_set_errno(err, "%s: segment %u", reader->folder, reader->segment);
+        }
+        if (n == 0) {
+            break;
+        }
+        got += (size_t)n;
+    }
+    return (ssize_t)got;
+}
+
+static bool has_segment(const struct rlog_reader *reader, uint32_t number)
+{
+    char path[PATH_MAX];
+    struct stat info = { 0 };
+
+    rlog_segment_path(reader->folder, number, path, sizeof(path));
+    return stat(path, &info) == 0 && info.st_size > 0;
+}
+
+/* Opens the current segment and checks its header. */
+static enum rlog_next open_segment(struct rlog_reader *reader, struct err *err)
+{
+    struct rlog_segment_header header = { 0 };
+    char path[PATH_MAX];
+    ssize_t n = 0;
+
+    rlog_segment_path(reader->folder, reader->segment, path, sizeof(path));
+    reader->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (reader->fd < 0 && errno == ENOENT) {
+        return RLOG_NEXT_WAIT;
+    }
+    if (reader->fd < 0) {
+        err_set_errno(err, "%s", path);
+        return RLOG_NEXT_ERROR;
+    }
+    n = read_at(reader, &header, sizeof(header), 0, err);
+    if (n < (ssize_t)sizeof(header)) {
+        close(reader->fd);
+        reader->fd = -1;
+        return n < 0 ? RLOG_NEXT_ERROR : RLOG_NEXT_WAIT;
+    }
+    if (rlog_check_segment_header(&header, reader->segment, err) < 0) {
+        return RLOG_NEXT_ERROR;
+    }
+    if (reader->has_id && memcmp(reader->id, header.recording_id, sizeof(reader->id)) != 0) {
+        err_set(err, ERR_CORRUPT, "%s: segment %u is of another recording", reader->folder,
+                reader->segment);
+        return RLOG_NEXT_ERROR;
+    }
+    memcpy(reader->id, header.recording_id, sizeof(reader->id));
+    reader->has_id = true;
+    reader->offset = sizeof(header);
+    return RLOG_NEXT_RECORD;
+}
+
+static bool reserve(struct rlog_reader *reader, size_t size, struct err *err)
+{
+    uint8_t *payload = reader->payload;
+
+    if (size > reader->capacity) {
+        payload = realloc(reader->payload, size);
+        if (payload == NULL) {
+            err_set(err, ERR_MEMORY, "record of %zu bytes", size);
+            return false;
+        }
+        reader->payload = payload;
+        reader->capacity = size;
+    }
+    return true;
+}
+
+/* What is behind the last whole record: nothing yet, or a tail that a later segment proves
+ * torn. */
+static enum rlog_next end_of_segment(struct rlog_reader *reader, ssize_t rest, struct err *err)
+{
+    if (!has_segment(reader, reader->segment + 1)) {
+        return RLOG_NEXT_WAIT;
+    }
+    if (rest > 0) {
+        err_set(err, ERR_CORRUPT, "%s: segment %u is torn at byte %llu", reader->folder,
+                reader->segment, (unsigned long long)reader->offset);
+        return RLOG_NEXT_ERROR;
+    }
+    close(reader->fd);
+    reader->fd = -1;
+    reader->segment++;
+    return RLOG_NEXT_RECORD;
+}
+
+static enum rlog_next read_record(struct rlog_reader *reader, struct rlog_record *record,
+                                  struct err *err)
+{
+    struct rlog_record_header *header = &record->header;
+    uint64_t at = reader->offset;
+    size_t whole = 0;
+    ssize_t n = read_at(reader, header, sizeof(*header), at, err);
+
+    if (n < (ssize_t)sizeof(*header)) {
+        return n < 0 ? RLOG_NEXT_ERROR : end_of_segment(reader, n, err);
+    }
+    if (!rlog_is_record_header(header)) {
+        err_set(err, ERR_CORRUPT, "%s: segment %u, byte %llu: not a record", reader->folder,
+                reader->segment, (unsigned long long)at);
+        return RLOG_NEXT_ERROR;
+    }
+    whole = rlog_padded(header->payload_size);
+    if (!reserve(reader, whole + 8, err)) {
+        return RLOG_NEXT_ERROR;
+    }
+    n = read_at(reader, reader->payload, whole, at + sizeof(*header), err);
+    if (n < (ssize_t)whole) {
+        return n < 0 ? RLOG_NEXT_ERROR : end_of_segment(reader, 1, err);
+    }
+    if (!rlog_is_record_intact(header, reader->payload)) {
+        err_set(err, ERR_CORRUPT, "%s: segment %u, byte %llu: a record's checksum is wrong",
+                reader->folder, reader->segment, (unsigned long long)at);
+        return RLOG_NEXT_ERROR;
+    }
+    record->payload = reader->payload;
+    record->segment = reader->segment;
+    record->offset = at;
+    reader->offset = at + sizeof(*header) + whole;
+    reader->is_at_end = header->type == RLOG_END;
+    return RLOG_NEXT_RECORD;
+}
+
+enum rlog_next rlog_reader_next(struct rlog_reader *reader, struct rlog_record *record,
+                                struct err *err)
+{
+    enum rlog_next next = RLOG_NEXT_RECORD;
+    uint32_t segment = 0;
+
+    if (reader->is_at_end) {
+        return RLOG_NEXT_END;
+    }
+    do {
+        if (reader->fd < 0) {
+            next = open_segment(reader, err);
+            if (next != RLOG_NEXT_RECORD) {
+                return next;
+            }
+        }
+        segment = reader->segment;
+        next = read_record(reader, record, err);
+    } while (next == RLOG_NEXT_RECORD && reader->segment != segment);
+    return next;
+}

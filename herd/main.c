@@ -11,6 +11,7 @@ static const struct cmd *const COMMANDS[] = {
     &cmd_check,
     &cmd_check,
     &cmd_keygen,
+    &cmd_sim,
     &cmd_enroll,
     &cmd_completion,
     NULL,

@@ -6,6 +6,7 @@
 #include "common/err.h"
 #include "pru/abi/pru_shm.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct board;
@@ -31,6 +32,8 @@ struct board {
     const struct board_ops *ops;
     struct pru_shm shm; /* valid from creation to destroy */
     int event_fd;       /* readable (eventfd) when the PRU has something: block, state, error */
+    bool is_virtual_time; /* stepped, not paced: from the start on, the counter runs as fast as
+                           * samples are taken, and it waits for room and input */
 };
 
 #endif

@@ -111,6 +111,7 @@ int pru_link_boot(struct pru_link *link, enum pru_mode mode, struct err *err)
     if (link->board->ops->boot(link->board, mode, err) < 0) {
         return err_prepend(err, "board %s", link->board->ops->name);
     }
+    link->is_booted = true;
     deadline_ns = clock_mono_ns() + BOOT_TIMEOUT_MS * NS_PER_MS;
     while (shm_load_u32(&link->control->abi_version) == 0
            || pru_link_state(link) != PRU_STATE_IDLE) {
@@ -181,8 +182,7 @@ int pru_link_arm(struct pru_link *link, uint64_t start_tick, uint64_t stop_sampl
     shm_store_u32(&link->control->period_ticks_q20, period_ticks_q20);
     link->control->start_tick = start_tick;
     link->control->stop_sample = stop_sample;
-    link->tick_floor = start_tick - PRU_SAMPLE_TICKS;
-    link->gpio_tick = link->tick_floor;
+    link->gpio_tick = start_tick - PRU_SAMPLE_TICKS;
     return run_command(link, PRU_COMMAND_ARM, PRU_STATE_ARMED, err);
 }
 
@@ -202,9 +202,10 @@ void pru_link_halt(struct pru_link *link)
     struct err ignored;
 
     /* A core that is beyond talking to is stopped by the board all the same. */
-    if (pru_link_state(link) != PRU_STATE_UNKNOWN) {
+    if (link->is_booted) {
         (void)run_command(link, PRU_COMMAND_HALT, PRU_STATE_UNKNOWN, &ignored);
     }
+    link->is_booted = false;
     link->board->ops->halt(link->board);
 }
 

@@ -16,8 +16,8 @@ struct pru_link {
     struct board *board; /* a loan */
     struct pru_control *control;
     struct pru_shm *shm;
-    uint64_t gpio_tick;  /* of the last event, unwrapped */
-    uint64_t tick_floor; /* gpio events are not older than this */
+    uint64_t gpio_tick; /* of the last event, unwrapped */
+    bool is_booted;
 };
 
 void pru_link_init(struct pru_link *link, struct board *board);

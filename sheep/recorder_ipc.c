@@ -185,9 +185,19 @@ int recorder_page_create(const char *state_dir, struct recorder_page **page, str
     if (*page == NULL) {
         return -1;
     }
-    __atomic_store_n(&(*page)->version, RECORDER_IPC_VERSION, __ATOMIC_RELAXED);
-    recorder_page_write(*page, &nothing);
+    if ((*page)->version != RECORDER_IPC_VERSION || (*page)->lock % 2 != 0) {
+        recorder_page_write(*page, &nothing);
+        __atomic_store_n(&(*page)->version, RECORDER_IPC_VERSION, __ATOMIC_RELAXED);
+    }
     return 0;
+}
+
+void recorder_page_destroy(struct recorder_page **page)
+{
+    if (*page != NULL) {
+        munmap(*page, sizeof(**page));
+        *page = NULL;
+    }
 }
 
 void recorder_page_write(struct recorder_page *page, const struct recorder_page *now)
@@ -198,9 +208,9 @@ void recorder_page_write(struct recorder_page *page, const struct recorder_page 
     uint32_t lock = __atomic_load_n(&page->lock, __ATOMIC_RELAXED) | 1u;
 
     __atomic_store_n(&page->lock, lock, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_RELEASE);
+    /* Whoever sees one of these words sees the odd lock as well. */
     for (size_t i = 2; i < sizeof(*page) / sizeof(uint32_t); i++) {
-        __atomic_store_n(&words[i], from[i], __ATOMIC_RELAXED);
+        __atomic_store_n(&words[i], from[i], __ATOMIC_RELEASE);
     }
     __atomic_store_n(&page->lock, lock + 1, __ATOMIC_RELEASE);
 }
@@ -214,9 +224,8 @@ bool recorder_page_read(const struct recorder_page *page, struct recorder_page *
         uint32_t lock = __atomic_load_n(&page->lock, __ATOMIC_ACQUIRE);
 
         for (size_t i = 0; i < sizeof(*page) / sizeof(uint32_t); i++) {
-            to[i] = __atomic_load_n(&words[i], __ATOMIC_RELAXED);
+            to[i] = __atomic_load_n(&words[i], __ATOMIC_ACQUIRE);
         }
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
         if (lock % 2 == 0 && __atomic_load_n(&page->lock, __ATOMIC_RELAXED) == lock) {
             return copy->version == RECORDER_IPC_VERSION;
         }

@@ -111,10 +111,12 @@ void recorder_page_unmap(const struct recorder_page **page);
  * page has another version. */
 bool recorder_page_read(const struct recorder_page *page, struct recorder_page *copy);
 
-/* Recorder: the listening socket (removes a dead one), the page, and writing a new state. */
+/* Recorder: the listening socket (removes a dead one), the page, and writing a new state. What
+ * an earlier recorder left in a page of this version stays until it is written over. */
 MUST_CHECK int recorder_ipc_listen(const char *state_dir, struct err *err);
 MUST_CHECK int recorder_page_create(const char *state_dir, struct recorder_page **page,
                                     struct err *err);
+void recorder_page_destroy(struct recorder_page **page); /* the file stays */
 /* Publishes *now, except version and lock, which the page keeps itself. */
 void recorder_page_write(struct recorder_page *page, const struct recorder_page *now);
 

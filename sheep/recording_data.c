@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+#include "sheep/recording_state.h"
+
+#include "common/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void recording_remark(struct recording *recording, const char *format, ...)
+{
+    char text[LOG_WORKER_INLINE];
+    struct rlog_record_header header = { .type = RLOG_REMARK,
+                                         .first =
+                                             (uint64_t)clock_utc(recording->options.clock) };
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    log_warn("recorder: %s", text);
+    if (!log_worker_put(recording->worker, &header, text, strlen(text))) {
+        log_warn("recorder: no room for this remark in the log");
+    }
+}
+
+static void put_util(struct recording *recording)
+{
+    struct rlog_record_header header = { .type = RLOG_UTIL, .stream = RLOG_STREAM_PRU_UTIL };
+
+    if (recording->n_util_rows != 0) {
+        header.count = recording->n_util_rows;
+        header.first = (uint64_t)recording->util_rows[0].utc_ns;
+        log_worker_put_row(recording->worker, &header, recording->util_rows,
+                           recording->n_util_rows * sizeof(recording->util_rows[0]));
+    }
+    recording->n_util_rows = 0;
+}
+
+static void drain_util(struct recording *recording)
+{
+    struct pru_util util;
+
+    while (pru_link_util(&recording->link, &util)) {
+        struct rlog_util *row = &recording->util_rows[recording->n_util_rows++];
+
+        row->utc_ns = node_time_utc_at(&recording->time, util.first_tick);
+        row->pru0_max_ns = util.pru0_max_ticks * PRU_TICK_NS;
+        row->pru0_mean_ns =
+            util.pru0_count == 0 ? 0 : util.pru0_sum_ticks / util.pru0_count * PRU_TICK_NS;
+        row->pru1_max_ns = util.pru1_max_ticks * PRU_TICK_NS;
+        row->reserved = 0;
+        if (recording->n_util_rows == RECORDING_UTIL_ROWS) {
+            put_util(recording);
+        }
+    }
+}
+
+/* At a boundary of the grid, so that everything taken before the sync is in the log. */
+static void sync_when_due(struct recording *recording)
+{
+    int64_t now_ns = clock_mono(recording->options.clock);
+
+    if (now_ns < recording->next_sync_mono_ns) {
+        return;
+    }
+    recording->next_sync_mono_ns =
+        now_ns + recording->request.manifest.config.record.sync_interval_ns;
+    edge_builder_flush(&recording->edges);
+    log_worker_sync(recording->worker);
+}
+
+/* Number of samples taken, also those not in a block yet. */
+static uint64_t samples_taken(const struct recording *recording)
+{
+    uint64_t seen = recording->chunker.next_sample;
+    uint32_t low = shm_load_u32(&recording->link.control->samples_done);
+
+    return seen + (uint32_t)(low - (uint32_t)seen);
+}
+
+/* The ring was full for one of two reasons: we had no room before the disk, or came too late.
+ */
+static enum rlog_gap_cause gap_cause(const struct recording *recording)
+{
+    return recording->chunker.next_sample <= recording->blocked_until ? RLOG_GAP_QUEUE
+                                                                      : RLOG_GAP_RING;
+}
+
+static void take_block(struct recording *recording, const struct pru_block *block)
+{
+    bool is_boundary = chunker_block(&recording->chunker, block, gap_cause(recording));
+
+    recording->was_blocked = false;
+    recording->last_tick = block->first_tick;
+    recording->last_sample = block->first_sample;
+    recording->n_clamped += block->clamped;
+    edge_builder_block(&recording->edges, block);
+    recording_anchor(recording, block);
+    if (is_boundary) {
+        sync_when_due(recording);
+    }
+}
+
+void recording_drain(struct recording *recording)
+{
+    uint32_t waiting = pru_link_blocks_waiting(&recording->link);
+    uint32_t percent = waiting * 100 / PRU_BLOCK_COUNT;
+    struct err err;
+
+    if (percent > recording->ring_fill_max_percent) {
+        recording->ring_fill_max_percent = percent;
+    }
+    while (log_worker_has_room(recording->worker)) {
+        const struct pru_block *block = NULL;
+
+        if (pru_link_block(&recording->link, &block, &err) < 0) {
+            recording_fail(recording, err.text);
+            return;
+        }
+        if (block == NULL) {
+            drain_util(recording);
+            return;
+        }
+        take_block(recording, block);
+        pru_link_block_done(&recording->link);
+    }
+    recording->was_blocked = true;
+    recording->blocked_until = samples_taken(recording);
+}
+
+void recording_close_data(struct recording *recording)
+{
+    struct chunker *chunker = &recording->chunker;
+    uint64_t taken = samples_taken(recording);
+    struct rlog_end end = { 0 };
+
+    /* Blocks lost at the very end show only in the count; anything wild is a fault's leftover.
+     */
+    if (taken - chunker->next_sample <= PRU_BLOCK_COUNT * PRU_BLOCK_SAMPLES * 2) {
+        chunker_gap(chunker, taken, gap_cause(recording));
+    }
+    chunker_flush(chunker);
+    edge_builder_flush(&recording->edges);
+    drain_util(recording);
+    put_util(recording);
+    end.n_samples = chunker->next_sample;
+    end.n_gap_samples = chunker->n_gap_samples;
+    end.n_edges = recording->edges.n_edges;
+    end.n_input_underruns = chunker->n_underruns;
+    end.n_clamped = recording->n_clamped;
+    end.reason = (uint32_t)recording->reason;
+    recording->end = end;
+    log_worker_finish(recording->worker, &end);
+    recording->phase = RECORDING_CLOSING;
+}

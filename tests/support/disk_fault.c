@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/support/disk_fault.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <time.h>
+#include <unistd.h>
+
+ssize_t __real_write(int fd, const void *data, size_t size);
+ssize_t __wrap_write(int fd, const void *data, size_t size);
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+
+static _Atomic int64_t n_calls;
+static _Atomic int64_t fail_from = INT64_MAX;
+static _Atomic int fail_error;
+static _Atomic int64_t stall_ms;
+
+void disk_fault_reset(void)
+{
+    atomic_store(&fail_from, INT64_MAX);
+    atomic_store(&stall_ms, 0);
+    atomic_store(&n_calls, 0);
+}
+
+void disk_fault_fail_from(int64_t nth, int error)
+{
+    atomic_store(&fail_error, error);
+    atomic_store(&fail_from, nth);
+}
+
+void disk_fault_stall_sync(int64_t ms)
+{
+    atomic_store(&stall_ms, ms);
+}
+
+int64_t disk_fault_count(void)
+{
+    return atomic_load(&n_calls);
+}
+
+static bool is_failing(void)
+{
+    if (atomic_fetch_add(&n_calls, 1) < atomic_load(&fail_from)) {
+        return false;
+    }
+    errno = atomic_load(&fail_error);
+    return true;
+}
+
+ssize_t __wrap_write(int fd, const void *data, size_t size)
+{
+    struct stat status;
+
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && is_failing()) {
+        return -1;
+    }
+    return __real_write(fd, data, size);
+}
+
+int __wrap_fdatasync(int fd)
+{
+    int64_t ms = atomic_exchange(&stall_ms, 0);
+    struct timespec pause = { ms / 1000, ms % 1000 * 1000000 };
+
+    if (ms != 0) {
+        nanosleep(&pause, NULL);
+    }
+    return is_failing() ? -1 : __real_fdatasync(fd);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* A disk that stalls or fails on demand: write, pwrite and fdatasync of regular files, wrapped
+ * by the linker (-Wl,--wrap=write,--wrap=fdatasync). */
+#ifndef TESTS_SUPPORT_DISK_FAULT_H
+#define TESTS_SUPPORT_DISK_FAULT_H
+
+#include <stdint.h>
+
+/* Back to a disk that works; counts start at 0. */
+void disk_fault_reset(void);
+
+/* The call number `nth` (from 0, writes and syncs counted together) and all later ones fail. */
+void disk_fault_fail_from(int64_t nth, int error);
+
+/* The next sync takes this long. */
+void disk_fault_stall_sync(int64_t stall_ms);
+
+/* Calls since the reset. */
+int64_t disk_fault_count(void);
+
+#endif

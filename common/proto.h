@@ -108,9 +108,11 @@ struct proto_message {
     union {
         uint64_t align;
         char bytes[4096];
-    } body; /* cast by PROTO_BODY */
+    } body; /* cast by PROTO_BODY or PROTO_CONST_BODY */
 };
 #define PROTO_BODY(message, type) ((struct type *)(void *)(message)->body.bytes)
+#define PROTO_CONST_BODY(message, type) \
+    ((const struct type *)(const void *)(message)->body.bytes)
 
 /* Checks everything: version, verb, role, sizes, number of frames, body by schema. `role` is
  * the sender's, from its key. On failure, verb and token are what could be read before the

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* herd sim: simulated sheep as processes of their own, for trying and for tests. */
+#include "herd/ask.h"
 #include "herd/cli.h"
 #include "herd/cmd.h"
 #include "herd/report.h"
 #include "herd/sim_farm.h"
-#include "herd/sim_ready.h"
 
 #include "common/buf.h"
 #include "common/keys.h"
@@ -216,6 +216,12 @@ static int start_all(const struct inventory *inventory, const struct request *re
         return -1;
     }
     for (size_t i = 0; i < inventory->n_nodes; i++) {
+        if (farm_agent_pid(request->plan.folder, inventory->nodes[i].name) != 0) {
+            return err_set(err, ERR_EXISTS, "%s runs already (herd sim --stop -d %s ends it)",
+                           inventory->nodes[i].name, request->plan.folder);
+        }
+    }
+    for (size_t i = 0; i < inventory->n_nodes; i++) {
         if (farm_start_node(sheep, request->plan.folder, inventory->nodes[i].name,
                             &agents->pids[i], err)
             < 0) {
@@ -224,6 +230,32 @@ static int start_all(const struct inventory *inventory, const struct request *re
         agents->n = i + 1;
     }
     return 0;
+}
+
+static int wait_welcome(const struct inventory *inventory, const struct key_pair *key,
+                        struct agents *agents, struct err *err)
+{
+    bool *everybody = malloc((inventory->n_nodes + 1) * sizeof(*everybody));
+    int timeout_ms = READY_BASE_MS + READY_PER_NODE_MS * (int)inventory->n_nodes;
+    struct ask *ask = NULL;
+    int result = -1;
+
+    if (everybody == NULL) {
+        return err_set(err, ERR_MEMORY, "the list of sheep");
+    }
+    memset(everybody, true, inventory->n_nodes * sizeof(*everybody));
+    ask = ask_open(inventory, everybody, key, err);
+    if (ask != NULL) {
+        size_t n_ready = ask_hello(ask, timeout_ms, has_loss, agents);
+
+        result = n_ready == inventory->n_nodes
+                     ? 0
+                     : err_set(err, ERR_STATE, "%zu of %zu sheep became ready", n_ready,
+                               inventory->n_nodes);
+    }
+    ask_close(&ask);
+    free(everybody);
+    return result;
 }
 
 static int wait_ready(const struct inventory *inventory, const struct request *request,
@@ -235,13 +267,11 @@ static int wait_ready(const struct inventory *inventory, const struct request *r
 
     if (farm_path(path, sizeof(path), request->plan.folder, NULL, "herd.key", err) == 0
         && key_load(&key, path, err) == 0) {
-        result = sim_wait_ready(inventory, &key,
-                                READY_BASE_MS + READY_PER_NODE_MS * (int)inventory->n_nodes,
-                                has_loss, agents, err);
+        result = wait_welcome(inventory, &key, agents, err);
         key_wipe(&key);
     }
     if (result < 0) {
-        err_prepend(err, "%s/*/sheep.log tell more", request->plan.folder);
+        err_prepend(err, "see %s/*/sheep.log", request->plan.folder);
     }
     return result;
 }

@@ -38,7 +38,7 @@ MUST_CHECK int farm_path(char *path, size_t size, const char *folder, const char
 MUST_CHECK int farm_find_sheep(char *path, size_t size, struct err *err);
 
 /* Starts a node's agent in a session of its own; its log goes to NODE/sheep.log, its pid to
- * NODE/sheep.pid. ERR_EXISTS when it already runs. */
+ * NODE/sheep.pid. */
 MUST_CHECK int farm_start_node(const char *sheep, const char *folder, const char *node,
                                pid_t *pid, struct err *err);
 

@@ -167,9 +167,6 @@ int farm_start_node(const char *sheep, const char *folder, const char *node, pid
     char text[32];
     int fault = 0;
 
-    if (farm_agent_pid(folder, node) != 0) {
-        return err_set(err, ERR_EXISTS, "%s runs already (herd sim --stop ends it)", node);
-    }
     if (config_path(config, folder, node, err) < 0
         || farm_path(log, sizeof(log), folder, node, "sheep.log", err) < 0
         || farm_path(pid_path, sizeof(pid_path), folder, node, "sheep.pid", err) < 0) {

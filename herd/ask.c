@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+#include "herd/ask.h"
+
+#include "common/clock.h"
+#include "common/wire.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    LISTEN_MS = 50,
+    HELLO_AGAIN_MS = 200,
+    ASK_AGAIN_MS = 1000,
+};
+
+struct peer {
+    enum ask_state state;
+    bool is_meant;
+    bool is_welcome;
+    bool is_asked; /* in this round */
+    uint32_t seq;  /* of the question that waits for its answer */
+    int64_t sent_ns;
+    int64_t next_ns; /* monotonic: when to ask again */
+    struct body_welcome welcome;
+};
+
+struct ask {
+    const struct inventory *inventory;
+    zsock_t *socket;
+    struct peer *peers;
+    uint64_t controller;
+    uint32_t seq;
+};
+
+/* A node's routing id is its place in the inventory: no search when it answers. */
+static void peer_id_of(size_t i, char id[WIRE_ID_SIZE])
+{
+    snprintf(id, WIRE_ID_SIZE, "%zu", i);
+}
+
+static int connect_all(struct ask *ask, const bool *selected, struct err *err)
+{
+    for (size_t i = 0; i < ask->inventory->n_nodes; i++) {
+        const struct inventory_node *node = &ask->inventory->nodes[i];
+        char endpoint[INVENTORY_HOST_SIZE + 32];
+        char id[WIRE_ID_SIZE];
+
+        if (!selected[i]) {
+            continue;
+        }
+        peer_id_of(i, id);
+        ask->peers[i].is_meant = true;
+        ask->peers[i].state = ASK_SILENT;
+        snprintf(endpoint, sizeof(endpoint), "tcp://%s:%u", node->host, node->port);
+        if (wire_connect(ask->socket, endpoint, node->public_key, id, err) < 0) {
+            return err_prepend(err, "%s", node->name);
+        }
+    }
+    return 0;
+}
+
+struct ask *ask_open(const struct inventory *inventory, const bool *selected,
+                     const struct key_pair *key, struct err *err)
+{
+    struct ask *ask = NULL;
+
+    if (wire_limits(inventory->n_nodes, err) < 0) {
+        return NULL;
+    }
+    ask = calloc(1, sizeof(*ask));
+    if (ask == NULL
+        || (ask->peers = calloc(inventory->n_nodes + 1, sizeof(*ask->peers))) == NULL) {
+        err_set(err, ERR_MEMORY, "%zu nodes", inventory->n_nodes);
+        goto fail;
+    }
+    ask->inventory = inventory;
+    ask->controller = (uint64_t)clock_utc_ns();
+    ask->socket = wire_client(ZMQ_ROUTER, key, NULL, err);
+    if (ask->socket == NULL || connect_all(ask, selected, err) < 0) {
+        goto fail;
+    }
+    return ask;
+fail:
+    ask_close(&ask);
+    return NULL;
+}
+
+void ask_close(struct ask **ask)
+{
+    if (*ask == NULL) {
+        return;
+    }
+    zsock_destroy(&(*ask)->socket);
+    free((*ask)->peers);
+    free(*ask);
+    *ask = NULL;
+}
+
+/* Puts the question; its number stays the same when it is repeated. */
+static void tell(struct ask *ask, size_t i, enum proto_verb verb, const void *body,
+                 int again_ms)
+{
+    struct peer *peer = &ask->peers[i];
+    const struct proto_token token = { .controller = ask->controller,
+                                       .boot_id = peer->welcome.boot_id,
+                                       .seq = peer->seq };
+    const struct proto_frame nothing = { NULL, 0 };
+    char id[WIRE_ID_SIZE];
+
+    peer_id_of(i, id);
+    peer->next_ns = clock_mono_ns() + again_ms * NS_PER_MS;
+    peer->sent_ns = clock_utc_ns();
+    /* Not connected or full of questions: asked again later, silent in the end. */
+    if (wire_tell(ask->socket, id, verb, &token, body, nothing, NULL) < 0) {
+        return;
+    }
+}
+
+static bool find_peer(const struct ask *ask, const char *id, size_t *i)
+{
+    uint64_t number = 0;
+
+    if (!text_to_u64(id, &number) || number >= ask->inventory->n_nodes) {
+        return false;
+    }
+    *i = (size_t)number;
+    return ask->peers[*i].is_meant;
+}
+
+static void take_welcome(struct peer *peer, const struct proto_message *message)
+{
+    peer->welcome = *PROTO_CONST_BODY(message, body_welcome);
+    peer->is_welcome = true;
+    peer->state = ASK_ANSWERED;
+}
+
+static void take(struct ask *ask, const struct ask_round *round, const struct wire_message *got)
+{
+    struct proto_message message;
+    int64_t received_ns = clock_utc_ns();
+    struct peer *peer = NULL;
+    size_t i = 0;
+
+    if (!find_peer(ask, got->peer_id, &i)
+        || proto_decode(&message, got->frames, got->n_frames, ROLE_SHEEP, NULL) < 0) {
+        return;
+    }
+    peer = &ask->peers[i];
+    if (message.token.seq != peer->seq || !peer->is_asked || peer->state == ASK_ANSWERED) {
+        return; /* of an earlier question, or unasked */
+    }
+    if (message.verb == VERB_WELCOME) {
+        take_welcome(peer, &message);
+    } else if (round->answer != NULL) {
+        const struct ask_answer answer = {
+            .i = i, .message = &message, .sent_ns = peer->sent_ns, .received_ns = received_ns
+        };
+
+        if (round->answer(round->arg, &answer)) {
+            peer->state = ASK_ANSWERED;
+        }
+    }
+}
+
+static void listen_for(struct ask *ask, const struct ask_round *round, int timeout_ms)
+{
+    zmq_pollitem_t item = { .socket = zsock_resolve(ask->socket), .events = ZMQ_POLLIN };
+    struct wire_message got;
+    int result = 0;
+
+    if (zmq_poll(&item, 1, timeout_ms) <= 0) {
+        return;
+    }
+    while ((result = wire_recv(ask->socket, &got, NULL)) != 0) {
+        if (result > 0) {
+            take(ask, round, &got);
+            wire_message_fini(&got);
+        }
+    }
+}
+
+/* Asks who has not been asked, or not lately; false when nobody is waited for any more. */
+static bool ask_again(struct ask *ask, const struct ask_round *round, int again_ms)
+{
+    bool is_open = false;
+
+    for (size_t i = 0; i < ask->inventory->n_nodes; i++) {
+        struct peer *peer = &ask->peers[i];
+
+        if (!peer->is_asked || peer->state == ASK_ANSWERED) {
+            continue;
+        }
+        is_open = true;
+        if (clock_mono_ns() >= peer->next_ns) {
+            tell(ask, i, round->verb, round->body(round->arg, i), again_ms);
+        }
+    }
+    return is_open;
+}
+
+static size_t run_round(struct ask *ask, const struct ask_round *round, int again_ms)
+{
+    int64_t deadline_ns = clock_mono_ns() + round->timeout_ms * NS_PER_MS;
+
+    while (ask_again(ask, round, again_ms) && clock_mono_ns() < deadline_ns
+           && (round->gives_up == NULL || !round->gives_up(round->arg))) {
+        listen_for(ask, round, LISTEN_MS);
+    }
+    return ask_count(ask, ASK_ANSWERED);
+}
+
+static const void *hello_body(void *arg, size_t i)
+{
+    static const struct body_hello HELLO = { .name = "herd", .version = BW_VERSION };
+
+    (void)arg;
+    (void)i;
+    return &HELLO;
+}
+
+size_t ask_hello(struct ask *ask, int timeout_ms, bool (*gives_up)(void *arg), void *arg)
+{
+    const struct ask_round round = { .verb = VERB_HELLO,
+                                     .body = hello_body,
+                                     .timeout_ms = timeout_ms,
+                                     .gives_up = gives_up,
+                                     .arg = arg };
+
+    for (size_t i = 0; i < ask->inventory->n_nodes; i++) {
+        struct peer *peer = &ask->peers[i];
+
+        peer->is_asked = peer->is_meant && !peer->is_welcome;
+        peer->seq = ++ask->seq;
+        peer->next_ns = 0;
+    }
+    return run_round(ask, &round, HELLO_AGAIN_MS);
+}
+
+size_t ask_all(struct ask *ask, const struct ask_round *round)
+{
+    for (size_t i = 0; i < ask->inventory->n_nodes; i++) {
+        struct peer *peer = &ask->peers[i];
+
+        peer->is_asked = peer->is_welcome && round->body(round->arg, i) != NULL;
+        peer->seq = ++ask->seq;
+        peer->next_ns = 0;
+        if (peer->is_meant) {
+            peer->state = ASK_SILENT;
+        }
+    }
+    return run_round(ask, round, ASK_AGAIN_MS);
+}
+
+enum ask_state ask_state(const struct ask *ask, size_t i)
+{
+    return ask->peers[i].state;
+}
+
+size_t ask_count(const struct ask *ask, enum ask_state state)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < ask->inventory->n_nodes; i++) {
+        count += ask->peers[i].state == state ? 1 : 0;
+    }
+    return count;
+}
+
+const struct body_welcome *ask_welcome(const struct ask *ask, size_t i)
+{
+    return ask->peers[i].is_welcome ? &ask->peers[i].welcome : NULL;
+}

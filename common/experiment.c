@@ -2,6 +2,7 @@
 #include "common/experiment.h"
 
 #include "common/experiment_parts.h"
+#include "common/shepherd_yaml.h"
 #include "common/units.h"
 
 #include <stdio.h>
@@ -283,6 +284,7 @@ static struct experiment *build(struct yaml_doc *doc, const char *file_name,
 {
     struct experiment_head head;
     struct fault_list head_faults = { 0 };
+    struct fault_list notes = { 0 };
     struct experiment *experiment = NULL;
     bool *chosen = NULL;
     size_t n_before = faults->count;
@@ -293,6 +295,13 @@ static struct experiment *build(struct yaml_doc *doc, const char *file_name,
                              .inventory = inventory,
                              .faults = faults };
 
+    if (shepherd_is_wrapped(merger.root)) {
+        merger.root = shepherd_convert(doc, merger.root, file_name, inventory, faults, &notes);
+        if (merger.root == NULL) {
+            fault_fini(&notes);
+            return NULL;
+        }
+    }
     if (merger.root->kind != YAML_MAP) {
         fault_add(faults, merger.root->place, "an experiment is a map with a name");
         return NULL;
@@ -319,6 +328,11 @@ static struct experiment *build(struct yaml_doc *doc, const char *file_name,
     presets_destroy(&presets);
     if (faults->count != n_before || faults->failed) {
         experiment_destroy(&experiment);
+    }
+    if (experiment != NULL) {
+        experiment->notes = notes;
+    } else {
+        fault_fini(&notes);
     }
     return experiment;
 }
@@ -364,6 +378,7 @@ void experiment_destroy(struct experiment **experiment_p)
         return;
     }
     free(experiment->nodes);
+    fault_fini(&experiment->notes);
     free(experiment);
     *experiment_p = NULL;
 }

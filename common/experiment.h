@@ -116,11 +116,13 @@ struct experiment {
     enum on_failure on_failure;
     size_t n_nodes;
     struct experiment_node *nodes; /* in the inventory's order */
+    struct fault_list notes;       /* what a file of Shepherd's says that has no effect here */
 };
 
-/* Parses, merges (preset, defaults, groups in order, node), decodes and cross-checks. `limit`
- * is a node set or NULL. Relative input paths are relative to the file's folder. NULL when
- * there are faults: all of them are in the list, with their places. */
+/* Reads a file of ours, or Shepherd's HarvestTask, EmulationTask or Experiment
+ * (common/shepherd_yaml.h). Parses, merges (preset, defaults, groups in order, node), decodes
+ * and cross-checks. `limit` is a node set or NULL. Relative input paths are relative to the
+ * file's folder. NULL when there are faults: all of them are in the list, with their places. */
 struct experiment *experiment_load(const char *path, const struct inventory *inventory,
                                    const char *limit, struct fault_list *faults);
 struct experiment *experiment_parse(const char *text, const char *file_name,

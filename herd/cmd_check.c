@@ -18,7 +18,8 @@ static const char USAGE[] =
     "       herd check --schema\n\n"
     "Reads an experiment, resolves presets, defaults, groups and nodes against the inventory,\n"
     "and prints what each node would be told, folded where nodes agree; what is printed is an\n"
-    "experiment again. All faults of the file are listed at once, each with file, line and\n"
+    "experiment again. Shepherd's HarvestTask, EmulationTask and Experiment are read too; keys\n"
+    "without effect here are named. All faults of the file are listed at once, each with file, line and\n"
     "column, and the exit status is then 2. No node is contacted.\n\n"
     "  -s, --schema      print every key with its unit, range, default and meaning, and the\n"
     "                    names of all presets\n\n"
@@ -118,6 +119,31 @@ static int print_experiment(const struct cmd_options *options,
     return status;
 }
 
+/* Notes are no faults: one line each, on standard error. */
+static void print_notes(const struct cmd_options *options, const struct fault_list *notes)
+{
+    for (size_t i = 0; i < notes->count; i++) {
+        const struct fault *fault = &notes->faults[i];
+        struct buf line = { 0 };
+        struct json json = { .out = &line };
+
+        if (!options->is_json) {
+            fprintf(stderr, "%s:%u:%u: note: %s\n", fault->place.file, fault->place.line,
+                    fault->place.column, fault->text);
+            continue;
+        }
+        json_open(&json, NULL, '{');
+        json_text(&json, "command", "check");
+        json_text(&json, "note", fault->text);
+        json_text(&json, "file", fault->place.file);
+        json_u64(&json, "line", fault->place.line);
+        json_u64(&json, "column", fault->place.column);
+        json_close(&json, '}');
+        json_line(&json, stderr);
+        buf_fini(&line);
+    }
+}
+
 static int check_file(const struct cmd_options *options, const char *path)
 {
     struct cmd_options everybody = *options;
@@ -132,6 +158,9 @@ static int check_file(const struct cmd_options *options, const char *path)
         return status;
     }
     experiment = experiment_load(path, context.inventory, options->limit, &faults);
+    if (experiment != NULL) {
+        print_notes(options, &experiment->notes);
+    }
     status = experiment != NULL ? print_experiment(options, experiment)
                                 : cmd_fail_faults(options, "check", &faults);
     fault_fini(&faults);

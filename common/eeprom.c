@@ -83,7 +83,7 @@ static int decode_text(const struct text_field *field, const uint8_t *image, cha
                || (uint8_t)text[used - 1] == 0xFF)) {
         used--;
     }
-    text[used] = '\0';
+    memset(text + used, 0, field->size + 1 - used);
     for (size_t i = 0; i < used; i++) {
         if (text[i] < ' ' || text[i] > '~') {
             return err_set(err, ERR_CORRUPT, "EEPROM: %s is no text", field->name);

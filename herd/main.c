@@ -8,7 +8,8 @@
 #include <stddef.h>
 
 static const struct cmd *const COMMANDS[] = {
-    &cmd_check, &cmd_check, &cmd_keygen, &cmd_sim, &cmd_enroll, &cmd_completion, NULL,
+    &cmd_check,  &cmd_status, &cmd_alive,  &cmd_clock,      &cmd_ls, &cmd_rm,
+    &cmd_keygen, &cmd_sim,    &cmd_enroll, &cmd_completion, NULL,
 };
 
 int main(int argc, char **argv)

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: MIT */
+/* herd status: what every node does; nodes that agree share a line. */
+#include "herd/ask.h"
+#include "herd/cli.h"
+#include "herd/cmd.h"
+#include "herd/context.h"
+#include "herd/report.h"
+
+#include "common/clock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const char USAGE[] =
+    "Usage: herd status [options] [NODES]\n\n"
+    "Shows what every node does. Nodes that agree share a line.\n\n"
+    "  -t, --timeout S   how long a node may take to answer; default 2\n"
+    "  -w, --watch       again every 2 s until Ctrl-C\n"
+    "  -a, --all         a line for every node, with disk, rings and time since its start\n\n"
+    "Examples:\n"
+    "  herd status\n"
+    "  herd status sheep[0-3] -a\n"
+    "  herd status --json\n\n"
+    "Exit status: 1 when a node does not answer, 3 when none does.\n";
+
+enum {
+    WATCH_S = 2,
+    TIMEOUT_MS = 2000,
+    MAX_SECONDS = 3600,
+};
+
+static const struct cli_option OPTIONS[] = {
+    {'t',  "timeout", true },
+    { 'w', "watch",   false},
+    { 'a', "all",     false},
+    { 0,   NULL,      false},
+};
+
+struct request {
+    int timeout_ms;
+    bool is_watching;
+    bool is_full;
+    const char *nodes;
+};
+
+/* What the nodes said; states[i] is valid where ask_state says ASK_ANSWERED. */
+struct view {
+    const struct cmd_options *options;
+    const struct request *request;
+    const struct context *context;
+    struct ask *ask;
+    struct body_state *states;
+};
+
+static const void *no_body(void *arg, size_t i)
+{
+    static const struct body_empty EMPTY;
+
+    (void)arg;
+    (void)i;
+    return &EMPTY;
+}
+
+static bool take_state(void *arg, const struct ask_answer *answer)
+{
+    struct view *view = arg;
+
+    if (answer->message->verb == VERB_STATE) {
+        view->states[answer->i] = *PROTO_CONST_BODY(answer->message, body_state);
+    } else if (answer->message->verb == VERB_REFUSED) {
+        memset(&view->states[answer->i], 0, sizeof(view->states[answer->i]));
+        snprintf(view->states[answer->i].state, PROTO_NAME_SIZE, "refused");
+        snprintf(view->states[answer->i].fault, PROTO_TEXT_SIZE, "%s",
+                 PROTO_CONST_BODY(answer->message, body_refused)->why);
+    }
+    return true;
+}
+
+static void put_json(const struct view *view, size_t i)
+{
+    const struct body_state *state = &view->states[i];
+    const struct body_welcome *welcome = ask_welcome(view->ask, i);
+    bool is_there = ask_state(view->ask, i) == ASK_ANSWERED;
+    struct buf line = { 0 };
+    struct json json = { .out = &line };
+
+    json_open(&json, NULL, '{');
+    json_text(&json, "node", view->context->inventory->nodes[i].name);
+    json_text(&json, "state", is_there ? state->state : "silent");
+    if (is_there && welcome != NULL) {
+        json_text(&json, "version", welcome->version);
+        json_text(&json, "board", welcome->board);
+        json_bool(&json, "has_calibration", welcome->has_calibration);
+        json_text(&json, "experiment", state->experiment_name);
+        json_text(&json, "owner", state->owner);
+        json_text(&json, "log", state->log);
+        json_i64(&json, "T_ns", state->T_ns);
+        json_u64(&json, "n_samples", state->n_samples);
+        json_u64(&json, "n_planned", state->n_planned);
+        json_u64(&json, "ring_fill_max_percent", state->ring_fill_max);
+        json_u64(&json, "disk_free_bytes", state->disk_free_bytes);
+        json_i64(&json, "uptime_ns", state->uptime_ns);
+        json_text(&json, "fault", state->fault);
+        if (state->is_started) {
+            json_i64(&json, "start_error_ns", state->start_error_ns);
+            json_i64(&json, "start_bound_ns", state->start_bound_ns);
+        }
+    }
+    json_close(&json, '}');
+    json_line(&json, stdout);
+    buf_fini(&line);
+}
+
+static void progress_text(const struct body_state *state, char *text, size_t size)
+{
+    if (state->n_samples == 0 && !state->is_started) {
+        text[0] = '\0';
+    } else if (state->n_planned == 0 || state->n_planned == UINT64_MAX) {
+        snprintf(text, size, "%llu samples", (unsigned long long)state->n_samples);
+    } else {
+        snprintf(text, size, "%.0f %%",
+                 100.0 * (double)state->n_samples / (double)state->n_planned);
+    }
+}
+
+/* What makes two nodes share a line. */
+struct face {
+    char state[PROTO_NAME_SIZE];
+    char experiment[PROTO_NAME_SIZE];
+    char owner[PROTO_NAME_SIZE];
+    char progress[48];
+    char version[PROTO_NAME_SIZE];
+    char board[PROTO_NAME_SIZE];
+    char fault[PROTO_TEXT_SIZE];
+};
+
+static void face_of(const struct view *view, size_t i, struct face *face)
+{
+    const struct body_welcome *welcome = ask_welcome(view->ask, i);
+    const struct body_state *state = &view->states[i];
+
+    memset(face, 0, sizeof(*face));
+    if (ask_state(view->ask, i) != ASK_ANSWERED || welcome == NULL) {
+        snprintf(face->state, sizeof(face->state), "silent");
+        snprintf(face->fault, sizeof(face->fault),
+                 "no answer: down, unreachable, or our key is not authorized there");
+        return;
+    }
+    snprintf(face->state, sizeof(face->state), "%s", state->state);
+    snprintf(face->experiment, sizeof(face->experiment), "%s", state->experiment_name);
+    snprintf(face->owner, sizeof(face->owner), "%s", state->owner);
+    progress_text(state, face->progress, sizeof(face->progress));
+    snprintf(face->version, sizeof(face->version), "%s", welcome->version);
+    snprintf(face->board, sizeof(face->board), "%s%s", welcome->board,
+             welcome->has_calibration ? "" : ", uncalibrated");
+    snprintf(face->fault, sizeof(face->fault), "%s", state->fault);
+}
+
+/* Collects the names of all later nodes with node i's face, and marks them as done. */
+static void fold(const struct view *view, const struct face *faces, size_t i, bool *is_done,
+                 struct buf *names)
+{
+    const struct inventory *inventory = view->context->inventory;
+    const char **alike = calloc(inventory->n_nodes, sizeof(*alike));
+    size_t n_alike = 0;
+
+    for (size_t k = i; alike != NULL && k < inventory->n_nodes; k++) {
+        if (!is_done[k] && memcmp(&faces[i], &faces[k], sizeof(faces[i])) == 0) {
+            is_done[k] = true;
+            alike[n_alike++] = inventory->nodes[k].name;
+        }
+    }
+    nodeset_fold(alike, n_alike, names);
+    free(alike);
+}
+
+static void put_row(struct table *table, const char *nodes, const struct face *face)
+{
+    table_cell(table, "%s", nodes);
+    table_cell(table, "%s", face->state);
+    table_cell(table, "%s", face->experiment);
+    table_cell(table, "%s", face->progress);
+    table_cell(table, "%s", face->owner);
+    table_cell(table, "%s", face->board);
+    table_cell(table, "%s", face->version);
+    table_cell(table, "%s", face->fault);
+}
+
+static void print_folded(const struct view *view)
+{
+    static const char *const HEADERS[] = { "nodes", "state", "experiment", "done",
+                                           "owner", "board", "version",    "remark" };
+    size_t n_nodes = view->context->inventory->n_nodes;
+    struct face *faces = calloc(n_nodes, sizeof(*faces));
+    bool *is_done = calloc(n_nodes, sizeof(*is_done));
+    struct table *table = table_create(HEADERS, ARRAY_LEN(HEADERS));
+
+    if (faces != NULL && is_done != NULL) {
+        for (size_t i = 0; i < n_nodes; i++) {
+            face_of(view, i, &faces[i]);
+            is_done[i] = !view->context->selected[i];
+        }
+        for (size_t i = 0; i < n_nodes; i++) {
+            struct buf names = { 0 };
+
+            if (!is_done[i]) {
+                fold(view, faces, i, is_done, &names);
+                put_row(table, names.data != NULL ? names.data : "", &faces[i]);
+            }
+            buf_fini(&names);
+        }
+        table_print(table, stdout);
+    }
+    table_destroy(&table);
+    free(is_done);
+    free(faces);
+}
+
+static void put_full_row(const struct view *view, struct table *table, size_t i)
+{
+    const struct body_state *state = &view->states[i];
+    char text[HUMAN_TEXT_SIZE];
+    struct face face;
+
+    face_of(view, i, &face);
+    table_cell(table, "%s", view->context->inventory->nodes[i].name);
+    table_cell(table, "%s", face.state);
+    table_cell(table, "%s", face.experiment);
+    table_cell(table, "%s", face.progress);
+    if (strcmp(face.state, "silent") == 0) {
+        table_cell(table, "-");
+        table_cell(table, "-");
+        table_cell(table, "-");
+    } else {
+        table_cell(table, "%s", human_bytes(state->disk_free_bytes, text));
+        table_cell(table, "%llu %%", (unsigned long long)state->ring_fill_max);
+        table_cell(table, "%s", human_span(state->uptime_ns, text));
+    }
+    table_cell(table, "%s", face.fault);
+}
+
+static void print_full(const struct view *view)
+{
+    static const char *const HEADERS[] = { "node",      "state",    "experiment", "done",
+                                           "disk free", "ring max", "up",         "remark" };
+    struct table *table = table_create(HEADERS, ARRAY_LEN(HEADERS));
+
+    table_align_right(table, 4);
+    table_align_right(table, 5);
+    for (size_t i = 0; i < view->context->inventory->n_nodes; i++) {
+        if (view->context->selected[i]) {
+            put_full_row(view, table, i);
+        }
+    }
+    table_print(table, stdout);
+    table_destroy(&table);
+}
+
+static int show(struct view *view)
+{
+    const struct ask_round round = { .verb = VERB_STATUS,
+                                     .body = no_body,
+                                     .answer = take_state,
+                                     .arg = view,
+                                     .timeout_ms = view->request->timeout_ms };
+    size_t n_answered = 0;
+
+    ask_hello(view->ask, view->request->timeout_ms, NULL, NULL);
+    n_answered = ask_all(view->ask, &round);
+    if (view->options->is_json) {
+        for (size_t i = 0; i < view->context->inventory->n_nodes; i++) {
+            if (view->context->selected[i]) {
+                put_json(view, i);
+            }
+        }
+    } else if (view->request->is_full) {
+        print_full(view);
+    } else {
+        print_folded(view);
+    }
+    fflush(stdout);
+    if (n_answered == 0) {
+        return EXIT_NOBODY;
+    }
+    return n_answered == view->context->n_selected ? EXIT_ALL_VALID : EXIT_NODE_FAILED;
+}
+
+static int parse(const struct cmd_options *options, int argc, char **argv,
+                 struct request *request)
+{
+    struct cli_scan scan = {
+        .global = options, .options = OPTIONS, .argc = argc, .argv = argv
+    };
+    const char *value = NULL;
+    int option = 0;
+
+    while ((option = cli_next(&scan, &value)) != 0) {
+        double seconds = 0;
+
+        if (option == 'w') {
+            request->is_watching = true;
+        } else if (option == 'a') {
+            request->is_full = true;
+        } else if (option == '?') {
+            return EXIT_USAGE;
+        } else if (!text_to_f64(value, &seconds) || seconds <= 0 || seconds > MAX_SECONDS) {
+            return cmd_misuse(options, argv[0], "timeout '%s' is not a number of seconds",
+                              value);
+        } else {
+            request->timeout_ms = (int)(seconds * 1000);
+        }
+    }
+    if (scan.n_operands > 1) {
+        return cmd_misuse(options, argv[0], "one set of nodes, not %d", scan.n_operands);
+    }
+    request->nodes = scan.n_operands == 1 ? argv[scan.at] : NULL;
+    return 0;
+}
+
+static int run_view(struct view *view)
+{
+    const struct timespec pause = { WATCH_S, 0 };
+    struct err err = { 0 };
+    int status = 0;
+
+    view->states = calloc(view->context->inventory->n_nodes, sizeof(*view->states));
+    view->ask =
+        ask_open(view->context->inventory, view->context->selected, &view->context->key, &err);
+    if (view->ask == NULL || view->states == NULL) {
+        status = cmd_fail(view->options, "status", &err);
+    } else {
+        status = show(view);
+        while (view->request->is_watching) {
+            nanosleep(&pause, NULL);
+            if (!view->options->is_json) {
+                fputs("\033[H\033[2J", stdout);
+            }
+            status = show(view);
+        }
+    }
+    ask_close(&view->ask);
+    free(view->states);
+    return status;
+}
+
+static int run(const struct cmd_options *options, int argc, char **argv)
+{
+    struct request request = { .timeout_ms = TIMEOUT_MS };
+    struct context context;
+    struct view view = { .options = options, .request = &request, .context = &context };
+    int status = parse(options, argc, argv, &request);
+
+    if (status == 0) {
+        status = context_open(&context, options, "status", request.nodes, true);
+    }
+    if (status == 0) {
+        status = run_view(&view);
+        context_close(&context);
+    }
+    return status;
+}
+
+const struct cmd cmd_status = {
+    .name = "status",
+    .summary = "what every node does",
+    .usage = USAGE,
+    .run = run,
+};

@@ -19,6 +19,7 @@
 
 enum {
     IDLE_POLL_MS = 500,
+    BURST_MAX = 64,
     REALTIME_PRIORITY = 40
 };
 
@@ -36,6 +37,7 @@ struct recorder {
     bool is_start_told;
     bool quits;
     int64_t idle_since_ns;
+    uint64_t n_rows_dropped;
 };
 
 static void publish(struct recorder *recorder)
@@ -166,34 +168,59 @@ static int obey(struct recorder *recorder, const struct recorder_request *reques
     return err_set(err, ERR_INPUT, "request of kind %u is unknown", request->kind);
 }
 
-static void serve_agent(struct recorder *recorder)
+static void answer_request(struct recorder *recorder, const struct recorder_request *request)
 {
-    struct recorder_request request;
-    struct recorder_event answer = { .kind = RECORDER_ANSWER };
+    struct recorder_event answer = { .kind = RECORDER_ANSWER, .seq = request->seq };
     struct err err = { 0 };
-    ssize_t size = recv(recorder->agent_fd, &request, sizeof(request), MSG_DONTWAIT);
 
-    if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
-        return;
-    }
-    if (size <= 0) {
-        drop_agent(recorder);
-        return;
-    }
-    if (size != (ssize_t)sizeof(request) || request.version != RECORDER_IPC_VERSION
-        || request.size != sizeof(request)) {
-        log_warn("recorder: the agent speaks another version");
-        drop_agent(recorder);
-        return;
-    }
-    answer.seq = request.seq;
-    if (obey(recorder, &request, &answer, &err) < 0) {
+    if (obey(recorder, request, &answer, &err) < 0) {
         answer.code = (uint32_t)err.code;
         snprintf(answer.text, sizeof(answer.text), "%.*s", (int)sizeof(answer.text) - 1,
                  err.text);
     }
     publish(recorder);
     tell(recorder, &answer);
+}
+
+/* False when nothing waits or the agent is gone. */
+static bool serve_once(struct recorder *recorder)
+{
+    union {
+        struct recorder_request request;
+        struct recorder_row row;
+    } message;
+    ssize_t size = recv(recorder->agent_fd, &message, sizeof(message), MSG_DONTWAIT);
+
+    if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return false;
+    }
+    if (size <= 0) {
+        drop_agent(recorder);
+        return false;
+    }
+    if (size == (ssize_t)sizeof(message.row) && message.row.version == RECORDER_IPC_VERSION
+        && message.row.kind == RECORDER_ROW_KIND) {
+        if (recorder->recording != NULL
+            && !recording_put_row(recorder->recording, &message.row)) {
+            recorder->n_rows_dropped++;
+        }
+        return true;
+    }
+    if (size != (ssize_t)sizeof(message.request)
+        || message.request.version != RECORDER_IPC_VERSION
+        || message.request.size != sizeof(message.request)) {
+        log_warn("recorder: the agent speaks another version");
+        drop_agent(recorder);
+        return false;
+    }
+    answer_request(recorder, &message.request);
+    return recorder->agent_fd >= 0;
+}
+
+/* A burst of rows must not keep the loop from the rings for long. */
+static void serve_agent(struct recorder *recorder)
+{
+    for (int i = 0; i < BURST_MAX && serve_once(recorder); i++) {}
 }
 
 static void accept_agent(struct recorder *recorder)

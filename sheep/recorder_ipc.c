@@ -82,6 +82,13 @@ int recorder_ipc_send(int fd, struct recorder_request *request, struct err *err)
     return 0;
 }
 
+bool recorder_ipc_send_row(int fd, struct recorder_row *row)
+{
+    row->version = RECORDER_IPC_VERSION;
+    row->kind = RECORDER_ROW_KIND;
+    return send(fd, row, sizeof(*row), MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof(*row);
+}
+
 int recorder_ipc_receive(int fd, struct recorder_event *event, struct err *err)
 {
     ssize_t size = recv(fd, event, sizeof(*event), 0);

@@ -40,6 +40,25 @@ struct recorder_request {
     struct calibration calibration; /* PREPARE */
 };
 
+/* A monitor's row, sent whenever there is one; not answered. It becomes a TEXT or ROW record of
+ * the recording that runs, and is dropped without one or when memory before the disk is short.
+ */
+enum {
+    RECORDER_ROW_KIND = 100,
+    RECORDER_ROW_BYTES = 480
+};
+
+struct recorder_row {
+    uint32_t version; /* RECORDER_IPC_VERSION */
+    uint32_t kind;    /* RECORDER_ROW_KIND */
+    uint8_t type;     /* RLOG_TEXT or RLOG_ROW */
+    uint8_t stream;   /* one of the monitors' */
+    uint16_t size;    /* of the payload */
+    uint32_t count;   /* see enum rlog_type */
+    int64_t utc_ns;
+    uint8_t payload[RECORDER_ROW_BYTES];
+};
+
 enum recorder_event_kind {
     RECORDER_ANSWER = 1,  /* to the request with this seq: code ERR_NONE or why not */
     RECORDER_STARTED = 2, /* sample 0 was taken; see page */
@@ -99,6 +118,8 @@ void recorder_ipc_page_path(const char *state_dir, char *path, size_t size);
 MUST_CHECK int recorder_ipc_connect(const char *state_dir, struct err *err);
 /* Fills in version and size. */
 MUST_CHECK int recorder_ipc_send(int fd, struct recorder_request *request, struct err *err);
+/* Fills in version and kind; false when the recorder does not take it now. */
+bool recorder_ipc_send_row(int fd, struct recorder_row *row);
 /* 1 with an event, 0 when none waits, -1 when the recorder is gone or speaks another version.
  */
 MUST_CHECK int recorder_ipc_receive(int fd, struct recorder_event *event, struct err *err);

@@ -58,6 +58,9 @@ enum recording_phase recording_step(struct recording *recording);
 int recording_timeout_ms(const struct recording *recording);
 bool recording_wants_board(const struct recording *recording);
 
+/* A monitor's row; false when it was dropped: malformed, nothing runs, or no room. */
+bool recording_put_row(struct recording *recording, const struct recorder_row *row);
+
 /* Fills in everything of the page that concerns the recording. */
 void recording_fill_page(struct recording *recording, struct recorder_page *page);
 

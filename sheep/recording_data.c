@@ -24,6 +24,30 @@ void recording_remark(struct recording *recording, const char *format, ...)
     }
 }
 
+static bool is_monitor_row(const struct recorder_row *row)
+{
+    bool is_text = row->type == RLOG_TEXT
+                   && (row->stream == RLOG_STREAM_UART || row->stream == RLOG_STREAM_KERNEL
+                       || row->stream == RLOG_STREAM_SHEEP || row->stream == RLOG_STREAM_NTP);
+    bool is_row = row->type == RLOG_ROW
+                  && (row->stream == RLOG_STREAM_SYS_UTIL || row->stream == RLOG_STREAM_PTP
+                      || row->stream == RLOG_STREAM_PHC2SYS)
+                  && row->size == row->count * sizeof(int64_t);
+
+    return row->size <= RECORDER_ROW_BYTES && (is_text || is_row);
+}
+
+bool recording_put_row(struct recording *recording, const struct recorder_row *row)
+{
+    struct rlog_record_header header = { .type = row->type,
+                                         .stream = row->stream,
+                                         .count = row->count,
+                                         .first = (uint64_t)row->utc_ns };
+
+    return is_monitor_row(row) && recording->phase == RECORDING_RUNNING
+           && log_worker_put_row(recording->worker, &header, row->payload, row->size);
+}
+
 static void put_util(struct recording *recording)
 {
     struct rlog_record_header header = { .type = RLOG_UTIL, .stream = RLOG_STREAM_PRU_UTIL };

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+#include "sheep/monitor.h"
+
+#include "common/log.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum {
+    TICK_MS = 1000,
+    LEVEL_WARNING = 30
+};
+
+struct monitors {
+    struct log_config log;
+    struct monitor_out out;
+    struct monitor_uart *uart;
+    struct monitor_kernel *kernel;
+    struct monitor_system system;
+    int quit_fd;
+    pthread_t thread;
+    bool has_thread;
+};
+
+static void post(const struct monitor_out *out, struct recorder_row *row)
+{
+    out->post(out->arg, row);
+}
+
+void monitor_text(const struct monitor_out *out, enum rlog_stream stream, uint32_t level,
+                  int64_t utc_ns, const void *text, size_t size)
+{
+    const uint8_t *bytes = text;
+
+    while (size > 0) {
+        struct recorder_row row = { .type = RLOG_TEXT, .stream = (uint8_t)stream };
+        size_t piece = size < sizeof(row.payload) ? size : sizeof(row.payload);
+
+        row.count = level;
+        row.utc_ns = utc_ns;
+        row.size = (uint16_t)piece;
+        memcpy(row.payload, bytes, piece);
+        post(out, &row);
+        bytes += piece;
+        size -= piece;
+    }
+}
+
+void monitor_values(const struct monitor_out *out, enum rlog_stream stream, int64_t utc_ns,
+                    const int64_t *values, size_t count)
+{
+    struct recorder_row row = { .type = RLOG_ROW, .stream = (uint8_t)stream };
+
+    row.count = (uint32_t)count;
+    row.utc_ns = utc_ns;
+    row.size = (uint16_t)(count * sizeof(*values));
+    memcpy(row.payload, values, row.size);
+    post(out, &row);
+}
+
+void monitors_say(struct monitors *monitors, uint32_t level, const char *text)
+{
+    if (monitors != NULL && monitors->log.sheep) {
+        monitor_text(&monitors->out, RLOG_STREAM_SHEEP, level, clock_utc(&monitors->out.clock),
+                     text, strlen(text));
+    }
+}
+
+/* Once, and the run goes on. */
+static void say_missing(struct monitors *monitors, const char *what, const struct err *err)
+{
+    log_warn("monitor %s is off: %s", what, err->text);
+    monitors_say(monitors, LEVEL_WARNING, err->text);
+}
+
+static void open_sources(struct monitors *monitors, const struct monitors_options *options)
+{
+    struct err err = { 0 };
+
+    if (monitors->log.uart.enable && options->uart_path != NULL) {
+        monitors->uart = monitor_uart_create(options->uart_path, monitors->log.uart.baudrate,
+                                             &monitors->out, &err);
+        if (monitors->uart == NULL) {
+            say_missing(monitors, "uart", &err);
+        }
+    }
+    if (monitors->log.kernel) {
+        monitors->kernel = monitor_kernel_create("/dev/kmsg", &monitors->out, &err);
+        if (monitors->kernel == NULL) {
+            say_missing(monitors, "kernel", &err);
+        }
+    }
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Does what is due at now_ns; returns when something is due next. */
+static int64_t do_timers(struct monitors *monitors, int64_t now_ns, int64_t *next_tick_ns,
+                         int64_t *next_system_ns)
+{
+    if (now_ns >= *next_tick_ns) {
+        *next_tick_ns = now_ns + TICK_MS * NS_PER_MS;
+        if (monitors->uart != NULL) {
+            monitor_uart_tick(monitors->uart);
+        }
+    }
+    if (monitors->log.system_ns > 0 && now_ns >= *next_system_ns) {
+        *next_system_ns += monitors->log.system_ns;
+        if (*next_system_ns <= now_ns) {
+            *next_system_ns = now_ns + monitors->log.system_ns;
+        }
+        monitor_system_sample(&monitors->system, &monitors->out);
+    }
+    return monitors->log.system_ns > 0 ? earlier(*next_tick_ns, *next_system_ns)
+                                       : *next_tick_ns;
+}
+
+static void *run_thread(void *arg)
+{
+    enum {
+        QUIT,
+        UART,
+        KERNEL,
+        N_FDS
+    };
+    struct monitors *monitors = arg;
+    int64_t next_tick_ns = clock_mono_ns();
+    int64_t next_system_ns = next_tick_ns;
+
+    for (;;) {
+        int64_t now_ns = clock_mono_ns();
+        int64_t due_ns = do_timers(monitors, now_ns, &next_tick_ns, &next_system_ns);
+        struct pollfd fds[N_FDS] = {
+            [QUIT] = {monitors->quit_fd,                                                    POLLIN, 0},
+            [UART] = { monitors->uart == NULL ? -1 : monitor_uart_fd(monitors->uart),       POLLIN,
+                      0                                                                              },
+            [KERNEL] = { monitors->kernel == NULL ? -1 : monitor_kernel_fd(monitors->kernel),
+                      POLLIN,                                                                       0},
+        };
+
+        if (poll(fds, N_FDS, (int)((due_ns - now_ns) / NS_PER_MS) + 1) < 0 && errno != EINTR) {
+            log_error("monitors: poll: %s", strerror(errno));
+            return NULL;
+        }
+        if (fds[QUIT].revents != 0) {
+            return NULL;
+        }
+        if (fds[UART].revents != 0) {
+            monitor_uart_ready(monitors->uart);
+        }
+        if (fds[KERNEL].revents != 0) {
+            monitor_kernel_ready(monitors->kernel);
+        }
+    }
+}
+
+static bool is_anything_on(const struct log_config *log)
+{
+    return log->kernel || log->sheep || log->uart.enable || log->system_ns > 0;
+}
+
+struct monitors *monitors_create(const struct monitors_options *options, struct err *err)
+{
+    struct monitors *monitors = NULL;
+
+    if (!is_anything_on(options->log)) {
+        return NULL;
+    }
+    monitors = calloc(1, sizeof(*monitors));
+    if (monitors == NULL) {
+        err_set(err, ERR_MEMORY, "monitors");
+        return NULL;
+    }
+    monitors->log = *options->log;
+    monitors->out = (struct monitor_out){ options->clock, options->post, options->arg };
+    monitors->quit_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (monitors->quit_fd < 0) {
+        err_set_errno(err, "monitors");
+        monitors_destroy(&monitors);
+        return NULL;
+    }
+    open_sources(monitors, options);
+    if (pthread_create(&monitors->thread, NULL, run_thread, monitors) != 0) {
+        err_set(err, ERR_SYSTEM, "thread of the monitors");
+        monitors_destroy(&monitors);
+        return NULL;
+    }
+    monitors->has_thread = true;
+    return monitors;
+}
+
+void monitors_destroy(struct monitors **monitors_p)
+{
+    struct monitors *monitors = *monitors_p;
+    uint64_t one = 1;
+
+    if (monitors == NULL) {
+        return;
+    }
+    if (monitors->has_thread) {
+        (void)!write(monitors->quit_fd, &one, sizeof(one));
+        pthread_join(monitors->thread, NULL);
+    }
+    monitor_uart_destroy(&monitors->uart);
+    monitor_kernel_destroy(&monitors->kernel);
+    if (monitors->quit_fd >= 0) {
+        close(monitors->quit_fd);
+    }
+    free(monitors);
+    *monitors_p = NULL;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* Monitors: what happens on a node beside the samples, as rows for the recording.
+ *
+ * One thread of the agent waits for all of them; a source that is missing says so once, in the
+ * node's own stream, and the run goes on. Rows go out through the callback, which must not
+ * block. */
+#ifndef SHEEP_MONITOR_H
+#define SHEEP_MONITOR_H
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/experiment.h"
+#include "sheep/recorder_ipc.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Hands a row to the recorder; false when it was dropped. Called from the monitors' thread. */
+typedef bool (*monitor_post_fn)(void *arg, struct recorder_row *row);
+
+struct monitors_options {
+    const struct log_config *log; /* what is on; copied */
+    struct clock clock;           /* the node's */
+    const char *uart_path;        /* the target's serial line; NULL: none */
+    const char *disk_path;        /* a folder on the disk whose space is watched */
+    monitor_post_fn post;
+    void *arg;
+};
+
+struct monitors;
+
+/* Starts the thread, or gives NULL without an error when everything is off. */
+struct monitors *monitors_create(const struct monitors_options *options, struct err *err);
+void monitors_destroy(struct monitors **monitors);
+
+/* A line of the node's own log; any thread. `level` as the incumbent counts: 10 debug, 20 info,
+ * 30 warning, 40 error. */
+void monitors_say(struct monitors *monitors, uint32_t level, const char *text);
+
+/* ---- for the monitors themselves ---- */
+
+struct monitor_out {
+    struct clock clock;
+    monitor_post_fn post;
+    void *arg;
+};
+
+/* Text longer than a row is cut into several with one stamp. */
+void monitor_text(const struct monitor_out *out, enum rlog_stream stream, uint32_t level,
+                  int64_t utc_ns, const void *text, size_t size);
+void monitor_values(const struct monitor_out *out, enum rlog_stream stream, int64_t utc_ns,
+                    const int64_t *values, size_t count);
+
+/* monitor_uart.c: every read is stamped and no byte is changed; a break, a framing or parity
+ * error and a device that goes or comes back are lines of the node's stream. */
+struct monitor_uart;
+struct monitor_uart *monitor_uart_create(const char *path, uint32_t baudrate,
+                                         const struct monitor_out *out, struct err *err);
+int monitor_uart_fd(const struct monitor_uart *uart); /* -1 while the device is away */
+void monitor_uart_ready(struct monitor_uart *uart);
+void monitor_uart_tick(struct monitor_uart *uart); /* about every second */
+void monitor_uart_destroy(struct monitor_uart **uart);
+
+/* monitor_kernel.c: /dev/kmsg from now on; gaps of its sequence are noted, its time becomes
+ * UTC. */
+struct monitor_kernel;
+struct monitor_kernel *monitor_kernel_create(const char *path, const struct monitor_out *out,
+                                             struct err *err);
+int monitor_kernel_fd(const struct monitor_kernel *kernel);
+void monitor_kernel_ready(struct monitor_kernel *kernel);
+void monitor_kernel_destroy(struct monitor_kernel **kernel);
+
+/* One line of kmsg, "priority,sequence,microseconds,flags;text"; false when it is none.
+ * *text points into line. */
+struct kmsg_line {
+    uint32_t level;
+    uint64_t sequence;
+    int64_t since_boot_us;
+    const char *text;
+    size_t size;
+};
+bool kmsg_parse(const char *line, size_t size, struct kmsg_line *parsed);
+
+/* monitor_system.c: processor, memory, disk and network once per interval. */
+enum system_column {
+    SYSTEM_CPU_PERCENT,
+    SYSTEM_RAM_AVAILABLE_PERCENT,
+    SYSTEM_RAM_USED_PERCENT,
+    SYSTEM_DISK_READS,
+    SYSTEM_DISK_WRITES,
+    SYSTEM_DISK_READ_BYTES,
+    SYSTEM_DISK_WRITTEN_BYTES,
+    SYSTEM_NET_SENT_BYTES,
+    SYSTEM_NET_RECEIVED_BYTES,
+    N_SYSTEM_COLUMNS
+};
+struct monitor_system {
+    uint64_t busy_ticks;
+    uint64_t all_ticks;
+    bool has_ticks;
+};
+void monitor_system_sample(struct monitor_system *system, const struct monitor_out *out);
+
+/* Pure parts, on the text of /proc/stat, meminfo, diskstats and net/dev. */
+void system_parse_cpu(struct monitor_system *system, const char *text, int64_t *values);
+void system_parse_memory(const char *text, int64_t *values);
+void system_parse_disks(const char *text, int64_t *values);
+void system_parse_network(const char *text, int64_t *values);
+
+#endif

@@ -45,7 +45,7 @@ static int tear_down(void **state)
     buf_fini(&out);
     buf_fini(&err_out);
     snprintf(command, sizeof(command), "rm -r %s", folder);
-    return system(command); // NOLINT(cert-env33-c)
+    return system(command); // NOLINT(cert-env33-c,concurrency-mt-unsafe)
 }
 
 /* Sends one of the standard streams into a file; returns what it was. */

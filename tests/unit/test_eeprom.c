@@ -65,7 +65,7 @@ static void test_layout_is_shepherds(void **state)
     assert_memory_equal(image + 76, "123456789012", 12);
     eeprom.calibration.emu_dac_V_A.gain = 0.5;
     assert_int_equal(eeprom_encode(&eeprom, image, &err), -1);
-    assert_memory_equal(image + 512 + 4 * 16, half, sizeof(half));
+    assert_memory_equal(image + 576, half, sizeof(half));
     assert_int_equal(err.code, ERR_INPUT);
 }
 

@@ -52,7 +52,7 @@ static int tear_down(void **state)
     (void)state;
     inventory_destroy(&inventory);
     snprintf(command, sizeof(command), "rm -r %s", folder);
-    return system(command); // NOLINT(cert-env33-c)
+    return system(command); // NOLINT(cert-env33-c,concurrency-mt-unsafe)
 }
 
 static struct experiment *parse_in(const char *text, const char *limit,
@@ -251,6 +251,10 @@ static void expect(const char *text, const char *const *messages, size_t n_messa
 
     assert_null(parse_in(text, NULL, &faults));
     fault_print(&faults, &out);
+    if (out.data == NULL) {
+        fail();
+        return;
+    }
     for (const char *at = out.data; at != NULL && *at != '\0'; at = strchr(at, '\n') + 1) {
         n_lines++;
     }

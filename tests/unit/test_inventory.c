@@ -149,8 +149,8 @@ static void test_search_order(void **state)
     (void)state;
     assert_non_null(mkdtemp(folder));
     assert_int_equal(chdir(folder), 0);
-    setenv("HOME", folder, 1);
-    setenv("XDG_CONFIG_HOME", "/nonexistent", 1);
+    setenv("HOME", folder, 1);                    // NOLINT(concurrency-mt-unsafe)
+    setenv("XDG_CONFIG_HOME", "/nonexistent", 1); // NOLINT(concurrency-mt-unsafe)
     assert_null(inventory_find(NULL, &err));
     assert_non_null(strstr(err.text, "./herd.yml, ./inventory/herd.yml, /tmp/bw_inv_"));
     assert_null(inventory_find("missing.yml", &err));

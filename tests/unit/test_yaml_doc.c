@@ -92,9 +92,9 @@ static void test_depth_is_bounded(void **state)
     (void)state;
     memset(text, '[', YAML_MAX_DEPTH + 1);
     memset(text + YAML_MAX_DEPTH + 1, ']', YAML_MAX_DEPTH + 1);
-    assert_null(yaml_parse(text, 2 * YAML_MAX_DEPTH + 2, "t", &err));
+    assert_null(yaml_parse(text, (size_t)2 * YAML_MAX_DEPTH + 2, "t", &err));
     assert_non_null(strstr(err.text, "nested too deeply"));
-    doc = yaml_parse(text + 1, 2 * YAML_MAX_DEPTH, "t", &err);
+    doc = yaml_parse(text + 1, (size_t)2 * YAML_MAX_DEPTH, "t", &err);
     assert_non_null(doc);
     yaml_destroy(&doc);
 }

@@ -303,6 +303,12 @@ void wire_message_fini(struct wire_message *message)
     memset(message, 0, sizeof(*message));
 }
 
+void wire_init(void)
+{
+    zsys_handler_set(NULL);
+    zsys_set_max_sockets(0);
+}
+
 int wire_limits(size_t n_peers, struct err *err)
 {
     struct rlimit limit = { 0 };
@@ -323,6 +329,5 @@ int wire_limits(size_t n_peers, struct err *err)
             return err_set_errno(err, "RLIMIT_NOFILE");
         }
     }
-    zsys_set_max_sockets(0);
     return 0;
 }

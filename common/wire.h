@@ -63,7 +63,11 @@ struct wire_message {
 MUST_CHECK int wire_recv(zsock_t *socket, struct wire_message *message, struct err *err);
 void wire_message_fini(struct wire_message *message);
 
-/* Raises the limits of descriptors and sockets for n_peers connections; before any socket. */
+/* Once, in main, before any socket: signals stay the program's own business, and czmq's limit
+ * on sockets is lifted to libzmq's. */
+void wire_init(void);
+
+/* Raises the limit of descriptors for n_peers connections, or says that it cannot. */
 MUST_CHECK int wire_limits(size_t n_peers, struct err *err);
 
 #endif

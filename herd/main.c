@@ -2,7 +2,7 @@
 /* herd: the controller. */
 #include "herd/cli.h"
 
-#include <czmq.h>
+#include "common/wire.h"
 
 #include <signal.h>
 #include <stddef.h>
@@ -14,9 +14,8 @@ static const struct cmd *const COMMANDS[] = {
 
 int main(int argc, char **argv)
 {
-    /* Commands that run long watch signals themselves; a pipe that closes is an error of
-     * write. */
-    zsys_handler_set(NULL);
+    wire_init();
+    /* A pipe that closes is an error of write. */
     signal(SIGPIPE, SIG_IGN);
     return cli_main(COMMANDS, argc, argv);
 }

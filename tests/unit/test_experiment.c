@@ -136,6 +136,24 @@ static void test_layers_win_in_order(void **state)
     assert_null(experiment);
 }
 
+static void test_later_groups_win(void **state)
+{
+    struct experiment *experiment =
+        parse("name: a\ndefaults: {mode: harvest, harvester: cv10}\ngroups:\n"
+              "  z: {nodes: \"sheep[0-2]\", harvester: cv20, record: {gpio: [1]}}\n"
+              "  a: {nodes: \"sheep[1-3]\", harvester: cv33}\n"
+              "nodes: {sheep2: {harvester: {voltage_mV: 2.9 V}}}\n");
+
+    (void)state;
+    assert_true(experiment->nodes[0].config.harvester.voltage_mV == 2000);
+    assert_true(experiment->nodes[1].config.harvester.voltage_mV == 3300);
+    assert_int_equal(experiment->nodes[1].config.record.gpio_mask, 2);
+    assert_true(experiment->nodes[2].config.harvester.voltage_mV == 2900);
+    assert_string_equal(experiment->nodes[2].config.harvester.name, "cv33");
+    assert_int_equal(experiment->nodes[3].config.record.gpio_mask, 0xFFFF);
+    experiment_destroy(&experiment);
+}
+
 static void test_limit_and_participation(void **state)
 {
     struct fault_list faults = { 0 };
@@ -194,17 +212,23 @@ static void test_config_roundtrips_exactly(void **state)
 }
 
 /* What `herd check` prints is an experiment that means the same. */
-static void check_print(const char *text, const char *expected_set)
+static void check_print(const char *text, const char *expected_set, size_t n_classes)
 {
     struct experiment *experiment = parse(text);
     struct experiment *again = NULL;
     struct buf out = { 0 };
     struct buf second = { 0 };
+    size_t n_modes = 0;
 
     experiment_print(experiment, &out);
     if (strstr(out.data, expected_set) == NULL) {
         fail_msg("no %s in\n%s", expected_set, out.data);
     }
+    for (const char *at = strstr(out.data, "\n    mode:"); at != NULL;
+         at = strstr(at + 1, "\n    mode:")) {
+        n_modes++;
+    }
+    assert_int_equal(n_modes, n_classes);
     again = parse(out.data);
     assert_int_equal(again->n_nodes, experiment->n_nodes);
     for (size_t i = 0; i < experiment->n_nodes; i++) {
@@ -223,12 +247,12 @@ static void check_print(const char *text, const char *expected_set)
 static void test_print_means_the_same(void **state)
 {
     (void)state;
-    check_print(solar_day, "\n  sheep2:\n");
+    check_print(solar_day, "\n  sheep2:\n", 4);
     check_print("name: x\ndefaults: {mode: harvest}\nnodes: {sheep1: {harvester: cv20}}\n",
-                "\n  \"sheep[0,2-3]\":\n");
+                "\n  \"sheep[0,2-3]\":\n", 2);
     check_print(
         "name: x\nduration: 1 min\ndefaults: {mode: emulate, input: \"rec_{node}.h5\"}\n",
-        "rec_{node}.h5");
+        "rec_{node}.h5", 1);
 }
 
 static void test_node_in_input_is_replaced(void **state)
@@ -431,6 +455,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_layers_win_in_order),
+        cmocka_unit_test(test_later_groups_win),
         cmocka_unit_test(test_limit_and_participation),
         cmocka_unit_test(test_config_roundtrips_exactly),
         cmocka_unit_test(test_print_means_the_same),

@@ -109,7 +109,10 @@ static void announce(const struct log_sink *sink)
     uint64_t one = 1;
 
     if (write(sink->event_fd, &one, sizeof(one)) < 0 && errno != EAGAIN) {
-        log_warn("recorder: event of the log's thread: %s", strerror(errno));
+        struct err err;
+
+        err_set_errno(&err, "recorder: event of the log's thread");
+        log_warn("%s", err.text);
     }
 }
 

@@ -148,7 +148,10 @@ static void *run_thread(void *arg)
         };
 
         if (poll(fds, N_FDS, (int)((due_ns - now_ns) / NS_PER_MS) + 1) < 0 && errno != EINTR) {
-            log_error("monitors: poll: %s", strerror(errno));
+            struct err err;
+
+            err_set_errno(&err, "monitors: poll");
+            log_error("%s", err.text);
             return NULL;
         }
         if (fds[QUIT].revents != 0) {

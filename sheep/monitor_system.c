@@ -2,8 +2,6 @@
 #include "sheep/monitor.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,18 +10,64 @@ enum {
     SECTOR_BYTES = 512
 };
 
+/* The next number of this line, with blanks before it; false at anything else. */
+static bool next_number(const char **at, uint64_t *value)
+{
+    const char *first = NULL;
+
+    while (**at == ' ' || **at == '\t') {
+        (*at)++;
+    }
+    first = *at;
+    *value = 0;
+    while (**at >= '0' && **at <= '9') {
+        *value = *value * 10 + (uint64_t)(**at - '0');
+        (*at)++;
+    }
+    return *at != first;
+}
+
+/* Up to max numbers of this line; returns how many there are. */
+static size_t take_numbers(const char *at, uint64_t *values, size_t max)
+{
+    size_t count = 0;
+
+    while (count < max && next_number(&at, &values[count])) {
+        count++;
+    }
+    return count;
+}
+
+/* The next word, up to a blank, a colon or the end of the line. */
+static bool next_word(const char **at, char *word, size_t size)
+{
+    size_t length = 0;
+
+    *at += strspn(*at, " \t");
+    length = strcspn(*at, " \t:\n");
+    if (length == 0 || length >= size) {
+        return false;
+    }
+    memcpy(word, *at, length);
+    word[length] = '\0';
+    *at += length;
+    return true;
+}
+
+static const char *next_line(const char *at)
+{
+    const char *newline = strchr(at, '\n');
+
+    return newline == NULL || newline[1] == '\0' ? NULL : newline + 1;
+}
+
 void system_parse_cpu(struct monitor_system *system, const char *text, int64_t *values)
 {
     uint64_t ticks[8] = { 0 }; /* user nice system idle iowait irq softirq steal */
     uint64_t all = 0;
     uint64_t idle = 0;
 
-    if (sscanf(text,
-               "cpu %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64
-               " %" SCNu64 " %" SCNu64,
-               &ticks[0], &ticks[1], &ticks[2], &ticks[3], &ticks[4], &ticks[5], &ticks[6],
-               &ticks[7])
-        < 4) {
+    if (strncmp(text, "cpu ", 4) != 0 || take_numbers(text + 4, ticks, ARRAY_LEN(ticks)) < 4) {
         return;
     }
     for (size_t i = 0; i < ARRAY_LEN(ticks); i++) {
@@ -42,15 +86,12 @@ void system_parse_cpu(struct monitor_system *system, const char *text, int64_t *
 /* The number behind "name:" at the start of a line. */
 static bool find_line(const char *text, const char *name, uint64_t *value)
 {
-    const char *at = text;
     size_t length = strlen(name);
 
-    while (at != NULL) {
+    for (const char *at = text; at != NULL; at = next_line(at)) {
         if (strncmp(at, name, length) == 0 && at[length] == ':') {
-            return sscanf(at + length + 1, " %" SCNu64, value) == 1;
+            return take_numbers(at + length + 1, value, 1) == 1;
         }
-        at = strchr(at, '\n');
-        at = at == NULL ? NULL : at + 1;
     }
     return false;
 }
@@ -79,50 +120,55 @@ static bool is_whole_disk(const char *name)
            && (name[length - 1] < '0' || name[length - 1] > '9');
 }
 
+/* Columns of /proc/diskstats behind the name, Documentation/admin-guide/iostats.rst. */
 void system_parse_disks(const char *text, int64_t *values)
 {
-    const char *line = text;
+    enum {
+        READS,
+        READS_MERGED,
+        READ_SECTORS,
+        READ_MS,
+        WRITES,
+        WRITES_MERGED,
+        SECTORS,
+        N
+    };
 
-    while (line != NULL && *line != '\0') {
+    for (const char *line = text; line != NULL; line = next_line(line)) {
+        const char *at = line;
+        uint64_t device[2];
+        uint64_t counts[N];
         char name[32];
-        int64_t reads = 0;
-        int64_t read_sectors = 0;
-        int64_t writes = 0;
-        int64_t written_sectors = 0;
 
-        if (sscanf(line,
-                   " %*d %*d %31s %" SCNd64 " %*d %" SCNd64 " %*d %" SCNd64 " %*d %" SCNd64,
-                   name, &reads, &read_sectors, &writes, &written_sectors)
-                == 5
+        if (next_number(&at, &device[0]) && next_number(&at, &device[1])
+            && next_word(&at, name, sizeof(name)) && take_numbers(at, counts, N) == N
             && is_whole_disk(name)) {
-            values[SYSTEM_DISK_READS] += reads;
-            values[SYSTEM_DISK_WRITES] += writes;
-            values[SYSTEM_DISK_READ_BYTES] += read_sectors * SECTOR_BYTES;
-            values[SYSTEM_DISK_WRITTEN_BYTES] += written_sectors * SECTOR_BYTES;
+            values[SYSTEM_DISK_READS] += (int64_t)counts[READS];
+            values[SYSTEM_DISK_WRITES] += (int64_t)counts[WRITES];
+            values[SYSTEM_DISK_READ_BYTES] += (int64_t)(counts[READ_SECTORS] * SECTOR_BYTES);
+            values[SYSTEM_DISK_WRITTEN_BYTES] += (int64_t)(counts[SECTORS] * SECTOR_BYTES);
         }
-        line = strchr(line, '\n');
-        line = line == NULL ? NULL : line + 1;
     }
 }
 
 void system_parse_network(const char *text, int64_t *values)
 {
-    const char *line = text;
+    enum {
+        RECEIVED = 0,
+        SENT = 8,
+        N = 9
+    };
 
-    while (line != NULL && *line != '\0') {
+    for (const char *line = text; line != NULL; line = next_line(line)) {
+        const char *at = line;
+        uint64_t counts[N];
         char name[32];
-        int64_t received = 0;
-        int64_t sent = 0;
 
-        if (sscanf(line, " %31[^: ]: %" SCNd64 " %*d %*d %*d %*d %*d %*d %*d %" SCNd64, name,
-                   &received, &sent)
-                == 3
-            && strcmp(name, "lo") != 0) {
-            values[SYSTEM_NET_RECEIVED_BYTES] += received;
-            values[SYSTEM_NET_SENT_BYTES] += sent;
+        if (next_word(&at, name, sizeof(name)) && *at == ':'
+            && take_numbers(at + 1, counts, N) == N && strcmp(name, "lo") != 0) {
+            values[SYSTEM_NET_RECEIVED_BYTES] += (int64_t)counts[RECEIVED];
+            values[SYSTEM_NET_SENT_BYTES] += (int64_t)counts[SENT];
         }
-        line = strchr(line, '\n');
-        line = line == NULL ? NULL : line + 1;
     }
 }
 

@@ -23,7 +23,9 @@ enum {
     REALTIME_PRIORITY = 40
 };
 
-static const size_t INPUT_MEMORY_BYTES = 60u * PRU_SAMPLE_RATE_HZ * sizeof(struct pru_input);
+/* A minute. */
+static const size_t INPUT_MEMORY_BYTES =
+    (size_t)60 * PRU_SAMPLE_RATE_HZ * sizeof(struct pru_input);
 
 struct recorder {
     const struct recorder_options *options;
@@ -39,6 +41,14 @@ struct recorder {
     int64_t idle_since_ns;
     uint64_t n_rows_dropped;
 };
+
+static void warn_errno(const char *what)
+{
+    struct err err;
+
+    err_set_errno(&err, "%s", what);
+    log_warn("%s", err.text);
+}
 
 static void publish(struct recorder *recorder)
 {
@@ -77,7 +87,7 @@ static void tell(struct recorder *recorder, struct recorder_event *event)
     event->version = RECORDER_IPC_VERSION;
     if (recorder->agent_fd >= 0
         && send(recorder->agent_fd, event, sizeof(*event), MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
-        log_warn("recorder: the agent does not take an event: %s", strerror(errno));
+        warn_errno("recorder: the agent does not take an event");
         drop_agent(recorder);
     }
 }
@@ -301,12 +311,12 @@ static void wait_and_serve(struct recorder *recorder)
     int timeout_ms = has_recording ? recording_timeout_ms(recorder->recording) : IDLE_POLL_MS;
 
     if (poll(fds, N_FDS, timeout_ms) < 0 && errno != EINTR) {
-        log_error("recorder: poll: %s", strerror(errno));
+        warn_errno("recorder: poll");
     }
     if (fds[LOG].revents != 0) {
         clear_event(recorder->log_event_fd);
     }
-    if (fds[BOARD].revents != 0) {
+    if (wants_board && fds[BOARD].revents != 0) {
         clear_event(recorder->board->event_fd);
     }
     if (recorder->recording != NULL) {
@@ -328,10 +338,10 @@ static void claim_realtime(const struct recorder *recorder)
         return;
     }
     if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0) {
-        log_warn("recorder: memory is not locked: %s", strerror(errno));
+        warn_errno("recorder: memory is not locked");
     }
     if (sched_setscheduler(0, SCHED_FIFO, &param) < 0) {
-        log_warn("recorder: no real-time priority: %s", strerror(errno));
+        warn_errno("recorder: no real-time priority");
     }
 }
 

@@ -64,8 +64,10 @@ int recorder_ipc_connect(const char *state_dir, struct err *err)
         return err_set_errno(err, "socket to the recorder");
     }
     if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
-        err_set(err, ERR_UNREACHABLE, "no recorder at %s: %s", address.sun_path,
-                strerror(errno));
+        err_set_errno(err, "no recorder at %s", address.sun_path);
+        if (err != NULL) {
+            err->code = ERR_UNREACHABLE;
+        }
         close(fd);
         return -1;
     }

@@ -21,7 +21,7 @@ enum {
 };
 
 /* What may still be on its way to the disk when the end is decided. */
-static const uint64_t SPACE_MARGIN_BYTES = 16 * 1024 * 1024;
+static const uint64_t SPACE_MARGIN_BYTES = UINT64_C(16) << 20;
 
 static unsigned count_bits(uint32_t mask)
 {

@@ -161,7 +161,7 @@ void recording_close_data(struct recording *recording)
 
     /* Blocks lost at the very end show only in the count; anything wild is a fault's leftover.
      */
-    if (taken - chunker->next_sample <= PRU_BLOCK_COUNT * PRU_BLOCK_SAMPLES * 2) {
+    if (taken - chunker->next_sample <= UINT64_C(2) * PRU_BLOCK_COUNT * PRU_BLOCK_SAMPLES) {
         chunker_gap(chunker, taken, gap_cause(recording));
     }
     chunker_flush(chunker);

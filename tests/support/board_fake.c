@@ -98,7 +98,8 @@ static void obey(struct board_fake *fake)
         set_state(fake, PRU_STATE_READY);
         break;
     case PRU_COMMAND_ARM:
-        fake->start_tick = control->start_tick + fake->plan.late_samples * PRU_SAMPLE_TICKS;
+        fake->start_tick =
+            control->start_tick + (uint64_t)fake->plan.late_samples * PRU_SAMPLE_TICKS;
         fake->stop_sample = control->stop_sample;
         set_state(fake, PRU_STATE_ARMED);
         break;

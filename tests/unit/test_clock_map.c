@@ -77,7 +77,8 @@ static void test_map_follows_oscillators_within_its_bound(void **state)
         double at_ns = 0.0;
 
         clock_map_init(&map);
-        for (int k = 0; k < 40; k++, at_ns += 100e6) {
+        for (int k = 0; k < 40; k++) {
+            at_ns = k * 100e6;
             struct clock_reading reading = read_burst(&osc, at_ns);
 
             clock_map_add(&map, &reading);

@@ -64,14 +64,20 @@ static struct monitor_out out_to(struct heard *heard)
     return (struct monitor_out){ clock_system(0), hear, heard };
 }
 
-static int open_pty(void)
-{
-    int fd = posix_openpt(O_RDWR | O_NOCTTY);
+struct pty {
+    int fd;
+    char path[64];
+};
 
-    assert_true(fd >= 0);
-    assert_int_equal(grantpt(fd), 0);
-    assert_int_equal(unlockpt(fd), 0);
-    return fd;
+static struct pty open_pty(void)
+{
+    struct pty pty = { .fd = posix_openpt(O_RDWR | O_NOCTTY) };
+
+    assert_true(pty.fd >= 0);
+    assert_int_equal(grantpt(pty.fd), 0);
+    assert_int_equal(unlockpt(pty.fd), 0);
+    assert_int_equal(ptsname_r(pty.fd, pty.path, sizeof(pty.path)), 0);
+    return pty;
 }
 
 static void read_all(struct monitor_uart *uart)
@@ -90,8 +96,8 @@ static void test_uart_changes_no_byte(void **state)
     struct monitor_out out = out_to(heard);
     struct err err = { 0 };
     uint8_t all[512];
-    int pty = open_pty();
-    struct monitor_uart *uart = monitor_uart_create(ptsname(pty), 115200, &out, &err);
+    struct pty pty = open_pty();
+    struct monitor_uart *uart = monitor_uart_create(pty.path, 115200, &out, &err);
 
     (void)state;
     assert_non_null(uart);
@@ -100,14 +106,14 @@ static void test_uart_changes_no_byte(void **state)
     }
     int64_t before_ns = clock_utc_ns();
 
-    assert_int_equal(write(pty, all, sizeof(all)), sizeof(all));
+    assert_int_equal(write(pty.fd, all, sizeof(all)), sizeof(all));
     read_all(uart);
     assert_int_equal(heard->n_uart, sizeof(all));
     assert_memory_equal(heard->uart, all, sizeof(all));
     assert_in_range(heard->first_utc_ns - before_ns, 0, 50 * NS_PER_MS);
     assert_int_equal(heard->n_said, 0);
     monitor_uart_destroy(&uart);
-    close(pty);
+    close(pty.fd);
     free(heard);
 }
 
@@ -117,18 +123,18 @@ static void test_uart_says_when_the_device_goes_and_comes_back(void **state)
     struct monitor_out out = out_to(heard);
     struct err err = { 0 };
     char link[] = "/tmp/bw_uart_XXXXXX";
-    int pty = open_pty();
+    struct pty pty = open_pty();
 
     (void)state;
     assert_non_null(mkdtemp(link));
     char path[64];
 
     snprintf(path, sizeof(path), "%s/tty", link);
-    assert_int_equal(symlink(ptsname(pty), path), 0);
+    assert_int_equal(symlink(pty.path, path), 0);
     struct monitor_uart *uart = monitor_uart_create(path, 9600, &out, &err);
 
     assert_non_null(uart);
-    close(pty);
+    close(pty.fd);
     read_all(uart);
     assert_int_equal(monitor_uart_fd(uart), -1);
     assert_int_equal(heard->n_said, 1);
@@ -136,16 +142,16 @@ static void test_uart_says_when_the_device_goes_and_comes_back(void **state)
     assert_int_equal(heard->n_said, 1);
     unlink(path);
     pty = open_pty();
-    assert_int_equal(symlink(ptsname(pty), path), 0);
+    assert_int_equal(symlink(pty.path, path), 0);
     monitor_uart_tick(uart);
     assert_int_equal(heard->n_said, 2);
-    assert_int_equal(write(pty, "hello", 5), 5);
+    assert_int_equal(write(pty.fd, "hello", 5), 5);
     read_all(uart);
     assert_memory_equal(heard->uart, "hello", 5);
     monitor_uart_destroy(&uart);
     unlink(path);
     rmdir(link);
-    close(pty);
+    close(pty.fd);
     free(heard);
 }
 
@@ -217,18 +223,16 @@ static void test_monitors_run_together_and_end(void **state)
     struct log_config log = {
         .system_ns = 10 * NS_PER_MS, .kernel = true, .sheep = true, .uart = {true, 115200}
     };
-    int pty = open_pty();
-    struct monitors_options options = { .log = &log,
-                                        .clock = clock_system(0),
-                                        .uart_path = ptsname(pty),
-                                        .post = hear,
-                                        .arg = heard };
+    struct pty pty = open_pty();
+    struct monitors_options options = {
+        .log = &log, .clock = clock_system(0), .uart_path = pty.path, .post = hear, .arg = heard
+    };
     struct err err = { 0 };
     struct monitors *monitors = monitors_create(&options, &err);
 
     (void)state;
     assert_non_null(monitors);
-    assert_int_equal(write(pty, "abc", 3), 3);
+    assert_int_equal(write(pty.fd, "abc", 3), 3);
     poll(NULL, 0, 100);
     monitors_destroy(&monitors);
     assert_memory_equal(heard->uart, "abc", 3);
@@ -236,7 +240,7 @@ static void test_monitors_run_together_and_end(void **state)
     assert_in_range(heard->values[SYSTEM_RAM_USED_PERCENT], 1, 100);
     log = (struct log_config){ 0 };
     assert_null(monitors_create(&options, &err));
-    close(pty);
+    close(pty.fd);
     free(heard);
 }
 

@@ -114,9 +114,7 @@ proctype node(byte i)
 #ifndef BREAK_OLD_TOKEN
         :: token < owner[i] -> skip                    /* an older controller changes nothing */
 #endif
-#ifndef BREAK_BOOT_ID
         :: for_boot != boot[i] -> skip                 /* meant for an earlier boot */
-#endif
         :: else ->
             owner[i] = (token > owner[i] -> token : owner[i]);
             if

@@ -157,7 +157,7 @@ static const struct hostile HOSTILE[] = {
     { "frobnicate",
      4,                                        { FRAME("BW1"), FRAME("STATUS"), TOKEN_FRAME, FRAME("frobnicate: 1\n") }               },
     { "version",                            4, { FRAME("BW1"), FRAME("HELLO"), TOKEN_FRAME, FRAME("name: a\n") }                      },
-    { "HELLO: body:2:1:",                     4, { FRAME("BW1"), FRAME("HELLO"), TOKEN_FRAME, FRAME("[1, 2") }                          },
+    { "HELLO: body:2:1:",                   4, { FRAME("BW1"), FRAME("HELLO"), TOKEN_FRAME, FRAME("[1, 2") }                          },
     { "STATUS",                             4, { FRAME("BW1"), FRAME("STATUS"), TOKEN_FRAME, FRAME("- 1\n- 2\n") }                    },
     { "STOP",                               4, { FRAME("BW1"), FRAME("STOP"), TOKEN_FRAME, FRAME("sample: -1\n") }                    },
     { "STOP",

@@ -334,7 +334,7 @@ static void test_a_frame_beyond_the_limit_is_not_taken(void **state)
 {
     struct world *world = *state;
     zsock_t *client = NULL;
-    zframe_t *frame = zframe_new(NULL, 2 * PROTO_MAX_PAYLOAD);
+    zframe_t *frame = zframe_new(NULL, (size_t)2 * PROTO_MAX_PAYLOAD);
 
     open_doors(world);
     client = odd_client(world, "big");

@@ -39,9 +39,6 @@ static bool admit_new(struct node_step *step)
 {
     const struct node_experiment *node = step->node;
 
-    if (step->event->kind == NODE_EVENT_TAKE_OVER && node->state != NODE_IDLE) {
-        return step->event->controller > node->controller;
-    }
     if (step->event->kind != NODE_EVENT_PREPARE) {
         refuse_message(step, ERR_NOT_FOUND, "that experiment is not here");
         return false;
@@ -60,6 +57,30 @@ static bool admit_new(struct node_step *step)
     return false;
 }
 
+static void adopt_owner(struct node_step *step)
+{
+    struct node_experiment *node = step->node;
+
+    node->controller = step->event->controller;
+    node->user = step->event->user;
+    node->heard_mono_ns = step->event->mono_ns;
+    node->lease_mono_ns = step->event->mono_ns + START_LEASE_MS * NS_PER_MS;
+}
+
+/* Its token may name an experiment of its own, yet to come. */
+static bool admit_take_over(struct node_step *step)
+{
+    if (step->node->state == NODE_IDLE || !step->event->takes_over) {
+        return false;
+    }
+    if (step->event->controller <= step->node->controller) {
+        node_step_refuse(step, ERR_DENIED, "a newer controller has taken over");
+        return false;
+    }
+    adopt_owner(step);
+    return true;
+}
+
 /* Whether the message changes anything; if it may, its sender is the owner from now on. */
 static bool admit(struct node_step *step)
 {
@@ -70,24 +91,21 @@ static bool admit(struct node_step *step)
         refuse_message(step, ERR_STATE, "the node was restarted since");
         return false;
     }
-    if (event->experiment != node->experiment && event->kind != NODE_EVENT_TAKE_OVER) {
+    if (event->kind == NODE_EVENT_TAKE_OVER) {
+        return admit_take_over(step);
+    }
+    if (event->experiment != node->experiment) {
         return admit_new(step);
     }
     if (event->controller < node->controller) {
         refuse_message(step, ERR_DENIED, "a newer controller has taken over");
         return false;
     }
-    if (event->kind == NODE_EVENT_TAKE_OVER && !admit_new(step)) {
-        return false;
-    }
     if (event->user != node->user && !event->takes_over) {
         refuse_message(step, ERR_DENIED, "another user's experiment");
         return false;
     }
-    node->controller = event->controller;
-    node->user = event->user;
-    node->heard_mono_ns = event->mono_ns;
-    node->lease_mono_ns = event->mono_ns + START_LEASE_MS * NS_PER_MS;
+    adopt_owner(step);
     return true;
 }
 

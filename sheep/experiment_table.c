@@ -3,114 +3,21 @@
 
 #include "common/clock.h"
 
-#include <assert.h>
 #include <stdio.h>
-#include <string.h>
 
 typedef void (*handler_fn)(struct node_step *step);
 
-/* ---- actions ---- */
-
-struct node_action *node_step_act(struct node_step *step, enum node_action_kind kind)
-{
-    struct node_action *action = NULL;
-
-    assert(step->actions->count < NODE_MAX_ACTIONS);
-    action = &step->actions->list[step->actions->count++];
-    memset(action, 0, sizeof(*action));
-    action->kind = kind;
-    action->T_ns = step->node->T_ns;
-    action->n = step->node->n;
-    action->preparation = step->node->preparation;
-    return action;
-}
-
-static struct node_action *answer(struct node_step *step, enum proto_verb verb)
-{
-    struct node_action *action = node_step_act(step, NODE_ACT_ANSWER);
-
-    action->verb = verb;
-    return action;
-}
-
-static struct node_action *tell(struct node_step *step, enum proto_verb verb)
-{
-    struct node_action *action = node_step_act(step, NODE_ACT_TELL);
-
-    action->verb = verb;
-    return action;
-}
-
-static void explain(struct node_action *action, const char *why)
-{
-    snprintf(action->why, sizeof(action->why), "%s", why == NULL ? "" : why);
-}
-
-void node_step_refuse(struct node_step *step, enum err_code code, const char *why)
-{
-    struct node_action *action = answer(step, VERB_REFUSED);
-
-    action->code = code;
-    explain(action, why);
-}
+/* ---- handlers ---- */
 
 static void answer_ready(struct node_step *step)
 {
-    answer(step, VERB_READY)->promise_ns = step->node->promise_ns;
+    node_step_answer(step, VERB_READY)->promise_ns = step->node->promise_ns;
 }
 
 static void answer_stopping(struct node_step *step, uint64_t sample)
 {
-    answer(step, VERB_STOPPING)->sample = sample;
+    node_step_answer(step, VERB_STOPPING)->sample = sample;
 }
-
-/* ---- pieces of answers ---- */
-
-void node_step_go_idle(struct node_step *step)
-{
-    struct node_experiment *node = step->node;
-
-    node->state = NODE_IDLE;
-    node->lease_mono_ns = 0;
-    if (node->n > node->n_down) {
-        node->n_down = node->n;
-    }
-}
-
-/* Arm n, and with it all before, is over for good. */
-static void stand_down(struct node_step *step, enum node_action_kind kind, uint64_t n,
-                       const char *why)
-{
-    struct node_experiment *node = step->node;
-    struct node_action *action = node_step_act(step, kind);
-
-    action->verb = VERB_STOOD_DOWN;
-    action->n = n;
-    if (step->event->kind == NODE_EVENT_GO || step->event->kind == NODE_EVENT_ARM) {
-        action->T_ns = step->event->T_ns;
-    }
-    explain(action, why);
-    if (n > node->n_down) {
-        node->n_down = n;
-    }
-}
-
-static bool is_before(const struct node_step *step, int64_t guard_ms)
-{
-    return step->event->mono_ns < step->node->T_mono_ns - guard_ms * NS_PER_MS;
-}
-
-/* UTC is compared with what it was when T was put on the monotonic clock. */
-static bool has_clock_stepped(const struct node_step *step)
-{
-    int64_t offset = step->event->utc_ns - step->event->mono_ns;
-    int64_t stepped = offset - step->node->armed_offset_ns;
-
-    return stepped > START_CLOCK_STEP_MS * NS_PER_MS
-           || stepped < -START_CLOCK_STEP_MS * NS_PER_MS;
-}
-
-/* ---- handlers ---- */
 
 static void ignore(struct node_step *step)
 {
@@ -182,7 +89,7 @@ static void prepare_lost(struct node_step *step)
 static void arm_again(struct node_step *step)
 {
     if (step->event->n == step->node->n && step->event->T_ns == step->node->T_ns) {
-        answer(step, VERB_ARMED);
+        node_step_answer(step, VERB_ARMED);
     }
 }
 
@@ -191,15 +98,13 @@ static void arm(struct node_step *step)
     struct node_experiment *node = step->node;
     const struct node_event *event = step->event;
     int64_t ahead_ns = 0;
-    bool is_again = node->state == NODE_ARMED && event->n == node->n;
 
-    if (is_again && event->T_ns == node->T_ns) {
-        answer(step, VERB_ARMED);
+    if (event->n <= node->n_down) {
+        node_step_stand_down(step, NODE_ACT_ANSWER, event->n, "that arm is over");
         return;
     }
-    if (event->n == 0 || event->n <= node->n_down
-        || (node->state == NODE_ARMED && event->n <= node->n)) {
-        node_step_refuse(step, ERR_STATE, "that arm is over");
+    if (node->state == NODE_ARMED && event->n <= node->n) {
+        arm_again(step);
         return;
     }
     if (!event->is_clock_good) {
@@ -221,57 +126,59 @@ static void arm(struct node_step *step)
     node->T_ns = event->T_ns;
     node->T_mono_ns = event->mono_ns + ahead_ns;
     node->armed_offset_ns = event->utc_ns - event->mono_ns;
-    answer(step, VERB_ARMED);
+    node_step_answer(step, VERB_ARMED);
 }
 
 /* Nothing is armed: whichever arm it was, it is over. */
 static void go_unarmed(struct node_step *step)
 {
-    stand_down(step, NODE_ACT_ANSWER, step->event->n, "not armed");
+    node_step_stand_down(step, NODE_ACT_ANSWER, step->event->n, "not armed");
 }
 
 static void go_idle_again(struct node_step *step)
 {
     if (step->node->is_started && step->event->n == step->node->n) {
-        answer(step, VERB_GOING);
+        node_step_answer(step, VERB_GOING);
     } else {
         go_unarmed(step);
     }
 }
 
+/* Why a GO for the newest arm does not hold; NULL: it does. */
+static const char *find_fault_of_go(const struct node_step *step)
+{
+    if (step->event->n != step->node->n || step->event->T_ns != step->node->T_ns) {
+        return "GO does not match what was armed";
+    }
+    if (!node_step_is_before(step, START_GO_GUARD_MS)) {
+        return "GO came too late";
+    }
+    return node_step_has_clock_stepped(step) ? "the clock stepped after ARM" : NULL;
+}
+
 static void go(struct node_step *step)
 {
-    struct node_experiment *node = step->node;
-    const struct node_event *event = step->event;
+    const char *why = find_fault_of_go(step);
 
-    if (event->n < node->n) {
+    if (step->event->n < step->node->n) {
         /* A late copy for an arm that a newer one has replaced; the newer one holds. */
-        stand_down(step, NODE_ACT_ANSWER, event->n, "armed anew");
-        return;
-    }
-    if (event->n == node->n && event->T_ns == node->T_ns && is_before(step, START_GO_GUARD_MS)
-        && !has_clock_stepped(step)) {
-        node->state = NODE_STARTING;
-        node_step_act(step, NODE_ACT_START);
-        return;
-    }
-    if (event->n != node->n || event->T_ns != node->T_ns) {
-        stand_down(step, NODE_ACT_ANSWER, event->n, "GO does not match what was armed");
-    } else if (has_clock_stepped(step)) {
-        stand_down(step, NODE_ACT_ANSWER, event->n, "the clock stepped after ARM");
+        node_step_stand_down(step, NODE_ACT_ANSWER, step->event->n, "armed anew");
+    } else if (why != NULL) {
+        node_step_stand_down(step, NODE_ACT_ANSWER, step->event->n, why);
+        step->node->state = NODE_PREPARED;
     } else {
-        stand_down(step, NODE_ACT_ANSWER, event->n, "GO came too late");
+        step->node->state = NODE_STARTING;
+        node_step_act(step, NODE_ACT_START);
     }
-    node->state = NODE_PREPARED;
 }
 
 /* Something is agreed: older arms are over, everything else is answered with the truth. */
 static void go_again(struct node_step *step)
 {
     if (step->event->n < step->node->n) {
-        stand_down(step, NODE_ACT_ANSWER, step->event->n, "armed anew");
+        node_step_stand_down(step, NODE_ACT_ANSWER, step->event->n, "armed anew");
     } else {
-        answer(step, VERB_GOING);
+        node_step_answer(step, VERB_GOING);
     }
 }
 
@@ -279,7 +186,7 @@ static void go_again(struct node_step *step)
 static void go_unsettled(struct node_step *step)
 {
     if (step->event->n < step->node->n) {
-        stand_down(step, NODE_ACT_ANSWER, step->event->n, "armed anew");
+        node_step_stand_down(step, NODE_ACT_ANSWER, step->event->n, "armed anew");
     }
 }
 
@@ -296,7 +203,7 @@ static void go_done(struct node_step *step)
 static void cancel(struct node_step *step)
 {
     node_step_act(step, NODE_ACT_CANCEL);
-    answer(step, VERB_CANCELLED);
+    node_step_answer(step, VERB_CANCELLED);
     node_step_go_idle(step);
 }
 
@@ -305,7 +212,7 @@ static void cancel_idle(struct node_step *step)
     if (step->node->is_started) {
         answer_stopping(step, step->node->n_samples);
     } else {
-        answer(step, VERB_CANCELLED);
+        node_step_answer(step, VERB_CANCELLED);
     }
 }
 
@@ -320,7 +227,7 @@ static void stop(struct node_step *step)
 
 static void cancel_going(struct node_step *step)
 {
-    if (is_before(step, START_CANCEL_GUARD_MS)) {
+    if (node_step_is_before(step, START_CANCEL_GUARD_MS)) {
         /* "Cancelled" is said only when the recorder has given up T. */
         step->node->state = NODE_CANCELLING;
         node_step_act(step, NODE_ACT_CANCEL);
@@ -331,7 +238,7 @@ static void cancel_going(struct node_step *step)
 
 static void cancel_confirmed(struct node_step *step)
 {
-    answer(step, VERB_CANCELLED);
+    node_step_answer(step, VERB_CANCELLED);
     node_step_go_idle(step);
 }
 
@@ -357,13 +264,14 @@ static void stop_done(struct node_step *step)
 static void start_confirmed(struct node_step *step)
 {
     step->node->state = NODE_GOING;
-    answer(step, VERB_GOING);
+    node_step_answer(step, VERB_GOING);
 }
 
 static void start_failed(struct node_step *step)
 {
-    stand_down(step, NODE_ACT_ANSWER, step->node->n,
-               step->event->why != NULL ? step->event->why : "the recorder cannot start");
+    node_step_stand_down(step, NODE_ACT_ANSWER, step->node->n,
+                         step->event->why != NULL ? step->event->why
+                                                  : "the recorder cannot start");
     step->node->state = NODE_PREPARED;
 }
 
@@ -372,11 +280,11 @@ static void started(struct node_step *step)
     struct node_experiment *node = step->node;
 
     if (node->state == NODE_STARTING) {
-        answer(step, VERB_GOING);
+        node_step_answer(step, VERB_GOING);
     }
     node->state = NODE_RUNNING;
     node->is_started = true;
-    tell(step, VERB_STARTED);
+    node_step_tell(step, VERB_STARTED);
 }
 
 static void ended(struct node_step *step)
@@ -386,17 +294,18 @@ static void ended(struct node_step *step)
     node->state = NODE_DONE;
     node->n_samples = step->event->n_samples;
     node->is_started = node->is_started || node->n_samples > 0;
-    tell(step, VERB_ENDED);
+    node_step_tell(step, VERB_ENDED);
 }
 
 /* The recorder gave up what it had only prepared. */
 static void lost_prepared(struct node_step *step)
 {
     if (step->node->state == NODE_ARMED) {
-        stand_down(step, NODE_ACT_TELL, step->node->n,
-                   step->event->why != NULL ? step->event->why : "the recorder ended");
+        node_step_stand_down(step, NODE_ACT_TELL, step->node->n,
+                             step->event->why != NULL ? step->event->why
+                                                      : "the recorder ended");
     }
-    tell(step, VERB_CANCELLED);
+    node_step_tell(step, VERB_CANCELLED);
     node_step_go_idle(step);
 }
 
@@ -413,14 +322,14 @@ static void release(struct node_step *step)
         return;
     }
     node_step_act(step, NODE_ACT_RELEASE);
-    answer(step, VERB_RELEASED);
+    node_step_answer(step, VERB_RELEASED);
     node_step_go_idle(step);
 }
 
 static void release_idle(struct node_step *step)
 {
     if (step->node->is_started) {
-        answer(step, VERB_RELEASED);
+        node_step_answer(step, VERB_RELEASED);
     } else {
         node_step_refuse(step, ERR_NOT_FOUND, "nothing was recorded");
     }
@@ -430,7 +339,7 @@ static void release_idle(struct node_step *step)
 static void beat_running(struct node_step *step)
 {
     if (step->event->seen != NODE_RUNNING && step->event->seen != NODE_DONE) {
-        tell(step, VERB_STARTED);
+        node_step_tell(step, VERB_STARTED);
     }
 }
 
@@ -441,9 +350,9 @@ static void beat_done(struct node_step *step)
         return;
     }
     if (step->event->seen != NODE_RUNNING && step->node->is_started) {
-        tell(step, VERB_STARTED);
+        node_step_tell(step, VERB_STARTED);
     }
-    tell(step, VERB_ENDED);
+    node_step_tell(step, VERB_ENDED);
 }
 
 static void time_prepared(struct node_step *step)
@@ -452,10 +361,10 @@ static void time_prepared(struct node_step *step)
 
     if (step->event->mono_ns >= node->lease_mono_ns) {
         node_step_act(step, NODE_ACT_CANCEL);
-        tell(step, VERB_CANCELLED);
+        node_step_tell(step, VERB_CANCELLED);
         node_step_go_idle(step);
-    } else if (node->state == NODE_ARMED && !is_before(step, START_GO_GUARD_MS)) {
-        stand_down(step, NODE_ACT_TELL, node->n, "no GO in time");
+    } else if (node->state == NODE_ARMED && !node_step_is_before(step, START_GO_GUARD_MS)) {
+        node_step_stand_down(step, NODE_ACT_TELL, node->n, "no GO in time");
         node->state = NODE_PREPARED;
     }
 }

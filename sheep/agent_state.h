@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside of the agent: what agent.c (life), agent_experiment.c (actions), agent_answer.c
+ * (words) and dispatch.c (verbs) share. All of it belongs to the thread of the loop. */
+#ifndef SHEEP_AGENT_STATE_H
+#define SHEEP_AGENT_STATE_H
+
+#include "common/clock.h"
+#include "common/zap.h"
+#include "sheep/clock_claim.h"
+#include "sheep/config.h"
+#include "sheep/experiment.h"
+#include "sheep/input_store.h"
+#include "sheep/log_server.h"
+#include "sheep/node_journal.h"
+#include "sheep/plan.h"
+#include "sheep/recorder_link.h"
+#include "sheep/reply_cache.h"
+#include "sheep/server.h"
+#include "sheep/store.h"
+#include "sheep/worker.h"
+
+#include <czmq.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Where an answer goes. */
+struct agent_request {
+    bool is_set;
+    enum server_port port;
+    char peer_id[WIRE_ID_SIZE];
+    char user[KEY_TEXT_SIZE];
+    enum proto_verb verb;
+    struct proto_token token;
+};
+
+struct agent {
+    const struct sheep_config *config;
+    struct clock clock;
+    int64_t start_mono_ns;
+    uint64_t boot_id;
+    const volatile sig_atomic_t *stop_signal;
+    struct err failure; /* code set: why the loop ended */
+
+    zloop_t *loop;
+    struct zap *zap;
+    struct server *server;
+    struct recorder_link *link;
+    struct worker *journalist; /* GO waits for it: nothing slow goes there */
+    struct worker *worker;
+    struct log_server *logs;
+    struct reply_cache *cache;
+    struct store store;
+    struct input_store inputs;
+    struct clock_claim claim;
+    char state_dir[PATH_SIZE];
+
+    struct node_experiment node;
+    struct node_journal journal; /* of the experiment that is here */
+    struct plan *plan;           /* of the last PREPARE */
+    struct body_started started;
+    struct body_ended ended;
+    char owner_peer[WIRE_ID_SIZE];
+
+    /* While a message is handled. */
+    struct agent_request current;
+    bool is_answered;
+    const struct body_prepare *prepare_body;
+    struct proto_frame prepare_payload;
+
+    /* Answers that come later. */
+    struct agent_request pending_prepare;
+    struct agent_request pending_go;
+    struct agent_request pending_cancel;
+    uint32_t seq_prepare; /* of requests to the recorder */
+    uint32_t seq_start;
+    uint32_t seq_cancel;
+    uint32_t seq_stop;
+
+    struct recorder_page page; /* last copy; zero before the first */
+    uint32_t ring_fill_max;
+    bool is_pumping;
+};
+
+/* ---- agent_experiment.c ---- */
+
+/* Runs the protocol's step for the event (times are filled in) and does what it says. */
+void agent_feed(struct agent *agent, struct node_event *event);
+
+void agent_recorder_up(void *arg);
+void agent_recorder_event(void *arg, const struct recorder_event *event);
+void agent_recorder_lost(void *arg, const char *why);
+
+/* Reads the page; what it shows and no event has told is fed. */
+void agent_look_at_page(struct agent *agent);
+
+/* After the start of the agent: what the journal, the page and the log say. */
+void agent_restore(struct agent *agent);
+
+/* Closes logs that nobody closed, and removes those that never started; in the worker. */
+void agent_scan_logs(struct agent *agent);
+
+/* ---- agent_answer.c ---- */
+
+void agent_answer(struct agent *agent, const struct agent_request *request,
+                  enum proto_verb verb, const void *body, struct proto_frame payload);
+void agent_refuse(struct agent *agent, const struct agent_request *request,
+                  const struct err *why);
+/* To the owner, unasked; lost when it is not connected: heartbeats make good for that. */
+void agent_tell_owner(struct agent *agent, enum proto_verb verb, const void *body);
+void agent_do_answer(struct agent *agent, const struct agent_request *request,
+                     const struct node_action *action);
+void agent_answer_state(struct agent *agent, const struct agent_request *request);
+void agent_answer_welcome(struct agent *agent, const struct agent_request *request);
+void agent_answer_clock(struct agent *agent, const struct agent_request *request,
+                        enum proto_verb verb, const struct body_clock *asked,
+                        int64_t received_ns);
+uint64_t agent_samples(const struct agent *agent);
+
+/* ---- dispatch.c ---- */
+
+void agent_dispatch(void *arg, struct server_peer *peer, const struct proto_message *message,
+                    int64_t received_ns);
+
+/* ---- agent.c ---- */
+
+/* Serves logs now, not at the next tick. */
+void agent_pump(struct agent *agent);
+bool agent_is_log_live(void *arg, const char *log, struct rlog_position *durable);
+
+#endif

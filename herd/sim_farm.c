@@ -98,28 +98,53 @@ static int write_text(const char *folder, const char *node, const char *file, st
     return file_write_atomic(path, text->data, text->size, 0644, err);
 }
 
-/* What differs between two boards of one make; the world has these errors, and the calibration
- * is what someone who measured them would have written. */
-static void scatter_channel(struct cal_channel *channel, double offset_limit, uint64_t *random)
+/* What differs between two boards of one make: true value = nominal * (1 + gain_error) +
+ * offset. The world has these errors, and the calibration is what someone who measured them
+ * wrote. */
+struct channel_error {
+    const char *name;  /* in the map `sim` */
+    size_t cal_offset; /* of the channel in struct calibration */
+    bool is_current;
+    double gain_error;
+    double offset;
+};
+
+#define CHANNEL(name_, is_current_)                                        \
+    {                                                                      \
+        .name = #name_, .cal_offset = offsetof(struct calibration, name_), \
+        .is_current = (is_current_)                                        \
+    }
+
+static const struct channel_error CHANNELS[] = {
+    CHANNEL(hrv_dac_V, false),   CHANNEL(hrv_adc_V, false),   CHANNEL(hrv_adc_I, true),
+    CHANNEL(emu_dac_V_A, false), CHANNEL(emu_dac_V_B, false), CHANNEL(emu_adc_I_A, true),
+    CHANNEL(emu_adc_I_B, true),
+};
+
+static void scatter(struct channel_error *channels, uint64_t *random)
 {
-    channel->gain *= 1.0 + next_error(random, GAIN_ERROR);
-    /* Below zero only: a code of 0 then still lies below 0 V or 0 A. */
-    channel->offset = (next_error(random, offset_limit) - offset_limit) / 2.0;
+    for (size_t i = 0; i < ARRAY_LEN(CHANNELS); i++) {
+        double limit = CHANNELS[i].is_current ? OFFSET_A : OFFSET_V;
+
+        channels[i] = CHANNELS[i];
+        channels[i].gain_error = next_error(random, GAIN_ERROR);
+        /* Never above zero: a code of 0 then lies at or below 0 V or 0 A, and nothing small is
+         * out of reach. */
+        channels[i].offset = (next_error(random, limit) - limit) / 2.0;
+    }
 }
 
-static struct calibration scatter(uint64_t *random)
+static struct calibration measure(const struct channel_error *channels)
 {
     struct calibration cal = calibration_default();
 
     cal.is_default = false;
-    scatter_channel(&cal.hrv_dac_V, OFFSET_V, random);
-    scatter_channel(&cal.hrv_dac_V_sim, OFFSET_V, random);
-    scatter_channel(&cal.hrv_adc_V, OFFSET_V, random);
-    scatter_channel(&cal.hrv_adc_I, OFFSET_A, random);
-    scatter_channel(&cal.emu_dac_V_A, OFFSET_V, random);
-    scatter_channel(&cal.emu_dac_V_B, OFFSET_V, random);
-    scatter_channel(&cal.emu_adc_I_A, OFFSET_A, random);
-    scatter_channel(&cal.emu_adc_I_B, OFFSET_A, random);
+    for (size_t i = 0; i < ARRAY_LEN(CHANNELS); i++) {
+        struct cal_channel *channel = (void *)((char *)&cal + channels[i].cal_offset);
+
+        channel->gain *= 1.0 + channels[i].gain_error;
+        channel->offset += channels[i].offset;
+    }
     return cal;
 }
 
@@ -129,7 +154,7 @@ struct farm_node {
     uint64_t seed;
     double oscillator_ppm;
     double clock_offset_us;
-    struct calibration calibration;
+    struct channel_error channels[ARRAY_LEN(CHANNELS)];
     char public_key[KEY_TEXT_SIZE];
 };
 
@@ -141,15 +166,20 @@ static void plan_node(struct farm_node *node, const struct farm_plan *plan, unsi
     node->seed = next_random(random) >> 33; /* 31 bits: a number that every reader takes */
     node->oscillator_ppm = next_error(random, OSCILLATOR_PPM);
     node->clock_offset_us = next_error(random, CLOCK_US);
-    node->calibration = scatter(random);
+    scatter(node->channels, random);
 }
 
 static void put_world(struct buf *text, const struct farm_node *node, const char *environment)
 {
-    buf_printf(text, "sim:\n  seed: %llu\n", (unsigned long long)node->seed);
-    buf_printf(text, "  oscillator_ppm: %.3f\n", node->oscillator_ppm);
+    buf_printf(text, "sim:\n  seed: %llu\n  oscillator_ppm: %.3f\n",
+               (unsigned long long)node->seed, node->oscillator_ppm);
+    for (size_t i = 0; i < ARRAY_LEN(node->channels); i++) {
+        buf_printf(text, "  %s: {gain_error: %.17g, offset: %.17g}\n", node->channels[i].name,
+                   node->channels[i].gain_error, node->channels[i].offset);
+    }
+    buf_text(text, "  transducer:\n    kind: solar\n");
     if (environment != NULL) {
-        buf_text(text, "  transducer:\n    environment: ");
+        buf_text(text, "    environment: ");
         yaml_emit_scalar(environment, text);
         buf_text(text, "\n");
     }
@@ -186,10 +216,11 @@ static int write_sheep(const struct farm_plan *plan, const struct farm_node *nod
 static int write_calibration(const struct farm_plan *plan, const struct farm_node *node,
                              struct err *err)
 {
+    const struct calibration cal = measure(node->channels);
     struct buf text = { 0 };
     int result = 0;
 
-    schema_encode(&calibration_schema, &node->calibration, &text, 0);
+    schema_encode(&calibration_schema, &cal, &text, 0);
     result = write_text(plan->folder, node->name, "calibration.yaml", &text, err);
     buf_fini(&text);
     return result;

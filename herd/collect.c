@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+#include "herd/collect.h"
+
+#include "common/buf.h"
+#include "common/clock.h"
+#include "common/rlog.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    READ_BYTES = 256 * 1024
+};
+
+struct collect {
+    char folder[PATH_SIZE];
+    char log[PROTO_NAME_SIZE];
+    int fd; /* of `segment`, -1 */
+    uint32_t segment;
+    uint64_t offset;
+    uint64_t total;
+    uint64_t received;
+    crypto_generichash_state digest;
+    bool has_manifest;
+    bool is_complete;
+    /* what was asked for */
+    bool is_asked;
+    uint32_t asked_segment;
+    uint64_t asked_total; /* `total` at that time */
+    int64_t asked_ns;     /* monotonic */
+    int64_t manifest_ns;
+    int64_t moved_ns; /* bytes came */
+};
+
+static void manifest_path(const struct collect *collect, char *path, size_t size)
+{
+    snprintf(path, size, "%s/manifest.yaml", collect->folder);
+}
+
+/* ---- the copy ---- */
+
+static void begin_digest(struct collect *collect)
+{
+    crypto_generichash_init(&collect->digest, NULL, 0, RLOG_DIGEST_BYTES);
+    collect->segment = 0;
+    collect->offset = 0;
+    collect->total = 0;
+}
+
+static int open_segment(struct collect *collect, int flags, struct err *err)
+{
+    char path[PATH_SIZE + 32];
+
+    rlog_segment_path(collect->folder, collect->segment, path, sizeof(path));
+    collect->fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0644);
+    if (collect->fd < 0 && (flags & O_CREAT) != 0) {
+        return err_set_errno(err, "%s", path);
+    }
+    return collect->fd < 0 ? -1 : 0;
+}
+
+static void close_segment(struct collect *collect)
+{
+    if (collect->fd >= 0) {
+        close(collect->fd);
+        collect->fd = -1;
+    }
+}
+
+static int digest_segment(struct collect *collect, struct err *err)
+{
+    uint8_t *bytes = malloc(READ_BYTES);
+    ssize_t n = 0;
+
+    if (bytes == NULL) {
+        return err_set(err, ERR_MEMORY, "a segment");
+    }
+    while ((n = pread(collect->fd, bytes, READ_BYTES, (off_t)collect->offset)) > 0) {
+        crypto_generichash_update(&collect->digest, bytes, (unsigned long long)n);
+        collect->offset += (uint64_t)n;
+        collect->total += (uint64_t)n;
+    }
+    free(bytes);
+    return n < 0 ? err_set_errno(err, "%s", collect->folder) : 0;
+}
+
+/* Reads what an earlier herd has fetched: the digest goes over it, and the copy continues at
+ * its end. */
+static int resume(struct collect *collect, struct err *err)
+{
+    begin_digest(collect);
+    while (open_segment(collect, 0, NULL) == 0) {
+        char path[PATH_SIZE + 32];
+
+        if (digest_segment(collect, err) < 0) {
+            return -1;
+        }
+        rlog_segment_path(collect->folder, collect->segment + 1, path, sizeof(path));
+        if (access(path, F_OK) < 0) {
+            break;
+        }
+        close_segment(collect);
+        collect->segment++;
+        collect->offset = 0;
+    }
+    return 0;
+}
+
+struct collect *collect_open(const char *folder, const char *log, struct err *err)
+{
+    struct collect *collect = calloc(1, sizeof(*collect));
+    char path[PATH_SIZE + 32];
+
+    if (collect == NULL) {
+        err_set(err, ERR_MEMORY, "the copy of a log");
+        return NULL;
+    }
+    collect->fd = -1;
+    snprintf(collect->log, sizeof(collect->log), "%s", log);
+    if (snprintf(collect->folder, sizeof(collect->folder), "%s", folder)
+        >= (int)sizeof(collect->folder)) {
+        err_set(err, ERR_INPUT, "%s: path too long", folder);
+        goto fail;
+    }
+    if (dir_make(folder, 0755, err) < 0 || resume(collect, err) < 0) {
+        goto fail;
+    }
+    manifest_path(collect, path, sizeof(path));
+    collect->has_manifest = access(path, F_OK) == 0;
+    return collect;
+fail:
+    collect_close(&collect);
+    return NULL;
+}
+
+void collect_close(struct collect **collect)
+{
+    if (*collect == NULL) {
+        return;
+    }
+    close_segment(*collect);
+    free(*collect);
+    *collect = NULL;
+}
+
+int collect_restart(struct collect *collect, struct err *err)
+{
+    uint32_t last = collect->segment;
+
+    close_segment(collect);
+    for (uint32_t segment = 0; segment <= last; segment++) {
+        char path[PATH_SIZE + 32];
+
+        rlog_segment_path(collect->folder, segment, path, sizeof(path));
+        if (unlink(path) < 0 && errno != ENOENT) {
+            return err_set_errno(err, "%s", path);
+        }
+    }
+    begin_digest(collect);
+    collect->is_complete = false;
+    collect_reset(collect);
+    return 0;
+}
+
+/* ---- asking ---- */
+
+void collect_reset(struct collect *collect)
+{
+    collect->is_asked = false;
+    collect->manifest_ns = 0;
+}
+
+static bool is_stuck(const struct collect *collect, int64_t mono_ns, uint64_t available)
+{
+    int64_t last_ns =
+        collect->asked_ns > collect->moved_ns ? collect->asked_ns : collect->moved_ns;
+
+    return available > collect->total && mono_ns >= last_ns + COLLECT_RETRY_MS * NS_PER_MS;
+}
+
+bool collect_next_fetch(struct collect *collect, int64_t mono_ns, uint64_t available,
+                        struct body_fetch *body)
+{
+    memset(body, 0, sizeof(*body));
+    snprintf(body->log, sizeof(body->log), "%s", collect->log);
+    if (!collect->has_manifest
+        && (collect->manifest_ns == 0
+            || mono_ns >= collect->manifest_ns + COLLECT_RETRY_MS * NS_PER_MS)) {
+        collect->manifest_ns = mono_ns;
+        body->manifest = true;
+        return true;
+    }
+    if (collect->is_complete
+        || (collect->is_asked && collect->total < collect->asked_total + COLLECT_ACK
+            && collect->segment == collect->asked_segment
+            && !is_stuck(collect, mono_ns, available))) {
+        return false;
+    }
+    body->segment = collect->segment;
+    body->offset = collect->offset;
+    body->credit_bytes = COLLECT_CREDIT;
+    collect->is_asked = true;
+    collect->asked_segment = collect->segment;
+    collect->asked_total = collect->total;
+    collect->asked_ns = mono_ns;
+    return true;
+}
+
+/* ---- what comes ---- */
+
+static int take_manifest(struct collect *collect, struct proto_frame payload, struct err *err)
+{
+    char path[PATH_SIZE + 32];
+
+    if (collect->has_manifest) {
+        return 0;
+    }
+    manifest_path(collect, path, sizeof(path));
+    if (file_write_atomic(path, payload.data, payload.size, 0644, err) < 0) {
+        return -1;
+    }
+    collect->has_manifest = true;
+    return 0;
+}
+
+static int append(struct collect *collect, struct proto_frame payload, struct err *err)
+{
+    const char *data = payload.data;
+    size_t done = 0;
+
+    if (collect->fd < 0 && open_segment(collect, O_CREAT, err) < 0) {
+        return -1;
+    }
+    while (done < payload.size) {
+        ssize_t n = pwrite(collect->fd, data + done, payload.size - done,
+                           (off_t)(collect->offset + done));
+
+        if (n < 0) {
+            return err_set_errno(err, "%s", collect->folder);
+        }
+        done += (size_t)n;
+    }
+    crypto_generichash_update(&collect->digest, payload.data, payload.size);
+    collect->offset += payload.size;
+    collect->total += payload.size;
+    collect->received += payload.size;
+    return 0;
+}
+
+int collect_take(struct collect *collect, const struct body_data *body,
+                 struct proto_frame payload, struct err *err)
+{
+    if (strcmp(body->log, collect->log) != 0) {
+        return 0;
+    }
+    if (body->is_manifest) {
+        return take_manifest(collect, payload, err);
+    }
+    if (collect->is_complete || body->segment != collect->segment
+        || body->offset != collect->offset
+        || payload.size > RLOG_SEGMENT_BYTES - collect->offset) {
+        return 0;
+    }
+    collect->moved_ns = clock_mono_ns();
+    if (payload.size > 0 && append(collect, payload, err) < 0) {
+        return -1;
+    }
+    if (body->is_log_end) {
+        collect->is_complete = true;
+    } else if (body->is_segment_end) {
+        if (collect->fd >= 0 && fdatasync(collect->fd) < 0) {
+            return err_set_errno(err, "%s", collect->folder);
+        }
+        close_segment(collect);
+        collect->segment++;
+        collect->offset = 0;
+    }
+    return 0;
+}
+
+/* ---- looks ---- */
+
+bool collect_has_manifest(const struct collect *collect)
+{
+    return collect->has_manifest;
+}
+
+bool collect_is_complete(const struct collect *collect)
+{
+    return collect->is_complete && collect->has_manifest;
+}
+
+uint64_t collect_bytes(const struct collect *collect)
+{
+    return collect->total;
+}
+
+uint64_t collect_received(const struct collect *collect)
+{
+    return collect->received;
+}
+
+const char *collect_folder(const struct collect *collect)
+{
+    return collect->folder;
+}
+
+const char *collect_log(const struct collect *collect)
+{
+    return collect->log;
+}
+
+void collect_digest(const struct collect *collect, char text[DIGEST_TEXT_SIZE])
+{
+    crypto_generichash_state state = collect->digest;
+    uint8_t digest[RLOG_DIGEST_BYTES];
+
+    crypto_generichash_final(&state, digest, sizeof(digest));
+    rlog_digest_text(digest, text);
+}
+
+int collect_sync(struct collect *collect, struct err *err)
+{
+    int folder = -1;
+    int result = 0;
+
+    if (collect->fd >= 0 && fdatasync(collect->fd) < 0) {
+        return err_set_errno(err, "%s", collect->folder);
+    }
+    folder = open(collect->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0 || fsync(folder) < 0) {
+        result = err_set_errno(err, "%s", collect->folder);
+    }
+    if (folder >= 0) {
+        close(folder);
+    }
+    return result;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* Follows one node's log and keeps a copy of it here, segment by segment, from wherever the
+ * copy ends. Knows nothing of sockets: FETCH bodies out, DATA in. One thread. */
+#ifndef HERD_COLLECT_H
+#define HERD_COLLECT_H
+
+#include "common/err.h"
+#include "common/experiment.h"
+#include "common/proto.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    COLLECT_CREDIT = 4 * 1024 * 1024,
+    COLLECT_ACK = 1024 * 1024, /* asked anew after so many bytes */
+    COLLECT_RETRY_MS = 2000,   /* nothing came although something should */
+};
+
+struct collect;
+
+/* `folder` is the local NAME.rlog; it is made, or continued. */
+struct collect *collect_open(const char *folder, const char *log, struct err *err);
+void collect_close(struct collect **collect);
+
+/* What to ask for now: true and *body, at most once per call; call again until false.
+ * `available` is how many bytes the node says it has. */
+bool collect_next_fetch(struct collect *collect, int64_t mono_ns, uint64_t available,
+                        struct body_fetch *body);
+
+/* The connection is another one: whatever was under way is lost. */
+void collect_reset(struct collect *collect);
+
+/* Throws the copy away and begins anew (its digest was wrong). */
+MUST_CHECK int collect_restart(struct collect *collect, struct err *err);
+
+/* Bytes that came. What does not continue the copy is ignored. -1: this disk. */
+MUST_CHECK int collect_take(struct collect *collect, const struct body_data *body,
+                            struct proto_frame payload, struct err *err);
+
+bool collect_has_manifest(const struct collect *collect);
+bool collect_is_complete(const struct collect *collect);  /* the end of the log is here */
+uint64_t collect_bytes(const struct collect *collect);    /* of the copy */
+uint64_t collect_received(const struct collect *collect); /* by this process, over the wire */
+const char *collect_folder(const struct collect *collect);
+const char *collect_log(const struct collect *collect);
+
+/* Over what is here, as text. */
+void collect_digest(const struct collect *collect, char text[DIGEST_TEXT_SIZE]);
+
+/* Makes the copy durable. */
+MUST_CHECK int collect_sync(struct collect *collect, struct err *err);
+
+#endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Seeded pseudo-random numbers: xoshiro256** (Blackman and Vigna 2018), seeded by SplitMix64. */
+/* Seeded pseudo-random numbers: xoshiro256** (Blackman and Vigna 2018), seeded by SplitMix64.
+ */
 #ifndef PRU_SIM_RNG_H
 #define PRU_SIM_RNG_H
 
@@ -41,8 +42,8 @@ static inline uint64_t rng_next(struct rng *rng)
     return result;
 }
 
-/* Mean 0, standard deviation 1: the sum of four uniform 16-bit numbers (Irwin-Hall), +-3.46 at most.
- * Enough for the noise of a converter, and cheap. */
+/* Mean 0, standard deviation 1: the sum of four uniform 16-bit numbers (Irwin-Hall), +-3.46 at
+ * most. Enough for the noise of a converter, and cheap. */
 static inline double rng_normal(struct rng *rng)
 {
     uint64_t bits = rng_next(rng);

@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINE_SIZE = 512, MAX_ROWS = 20 * 1000 * 1000 };
+enum {
+    LINE_SIZE = 512,
+    MAX_ROWS = 20 * 1000 * 1000
+};
 
 static int grow(struct table *table, size_t *capacity)
 {
@@ -64,7 +67,8 @@ static int add_row(struct table *table, const double *values, size_t *capacity)
     return 0;
 }
 
-static const char *take_line(struct table *table, char *line, size_t min_columns, size_t *capacity)
+static const char *take_line(struct table *table, char *line, size_t min_columns,
+                             size_t *capacity)
 {
     double values[TABLE_MAX_COLUMNS] = { 0 };
     int count = parse_row(line, values);
@@ -99,7 +103,8 @@ int table_load(struct table *table, const char *path, size_t min_columns, char *
 
     memset(table, 0, sizeof(*table));
     if (file == NULL) {
-        snprintf(why, why_size, "%s: %s", path, strerror(errno)); // NOLINT(concurrency-mt-unsafe)
+        snprintf(why, why_size, "%s: %s", path,
+                 strerror(errno)); // NOLINT(concurrency-mt-unsafe)
         return -1;
     }
     while (fault == NULL && fgets(line, sizeof(line), file) != NULL) {

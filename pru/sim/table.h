@@ -5,7 +5,9 @@
 
 #include <stddef.h>
 
-enum { TABLE_MAX_COLUMNS = 4 };
+enum {
+    TABLE_MAX_COLUMNS = 4
+};
 
 struct table {
     size_t n_rows;
@@ -13,14 +15,14 @@ struct table {
     double *columns[TABLE_MAX_COLUMNS];
 };
 
-/* Reads PATH: one header line, then rows of at least min_columns numbers; the first column must rise
- * strictly. -1 and why ("path:line: what is wrong") in text. */
+/* Reads PATH: one header line, then rows of at least min_columns numbers; the first column must
+ * rise strictly. -1 and why ("path:line: what is wrong") in text. */
 int table_load(struct table *table, const char *path, size_t min_columns, char *why,
                size_t why_size);
 void table_free(struct table *table);
 
-/* Column at x of the first one, linear between rows, constant beyond the ends. *hint speeds up a
- * sequence of rising x; start it with 0. */
+/* Column at x of the first one, linear between rows, constant beyond the ends. *hint speeds up
+ * a sequence of rising x; start it with 0. */
 double table_at(const struct table *table, size_t column, double x, size_t *hint);
 
 #endif

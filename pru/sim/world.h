@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The simulated world behind a simulated board: transducer, target and converters with their errors.
+/* The simulated world behind a simulated board: transducer, target and converters with their
+ * errors.
  *
- * All randomness follows from the seed, so that a run repeats exactly. One thread. May use libc and
- * libm, unlike pru/core. Order within sample k:
+ * All randomness follows from the seed, so that a run repeats exactly. One thread. May use libc
+ * and libm, unlike pru/core. Order within sample k:
  *
- *     world_advance(world, k)      the world at the trigger of sample k, under the DAC's code of
- *                                  sample k - 1
- *     sampler_step()               reads the ADCs through world_io, writes the DACs
+ *     world_advance(world, k)      the world at the trigger of sample k, under the DAC's code
+ * of sample k - 1 sampler_step()               reads the ADCs through world_io, writes the DACs
  *     world_pins, world_truth      what was true at the trigger
  */
 #ifndef PRU_SIM_WORLD_H
@@ -24,7 +24,9 @@ enum {
     WORLD_PIN_COUNT = 16,
 };
 
-/* What is wrong with one converter: true SI value = nominal * (1 + gain_error) + offset. */
+/* What is wrong with one converter: true value = code * nominal gain * (1 + gain_error) +
+ * offset. Nominal gains (cape 2.4): ADC 5.12 V / 2^18; current 1 A / 4915200 (2 Ohm x 48); DAC
+ * 5 V / 2^16. */
 struct world_channel {
     double gain_error;
     double offset; /* V or A */
@@ -41,24 +43,24 @@ struct world_transducer {
     char environment[WORLD_PATH_SIZE]; /* CSV: time_s,irradiance_W_per_m2[,temperature_C] */
     double irradiance_W_per_m2;        /* without an environment */
     double environment_start_s;
-    double time_scale;        /* seconds of the environment in one second */
-    double Isc_mA;            /* at 1000 W/m2 and 25 C */
+    double time_scale; /* seconds of the environment in one second */
+    double Isc_mA;     /* at 1000 W/m2 and 25 C */
     double Voc_V;
-    uint32_t n_cells;         /* in series */
+    uint32_t n_cells; /* in series */
     double ideality;
     double Rs_Ohm;
     double Rsh_Ohm;
-    double temperature_C;     /* without a column of it */
-    double Isc_per_K;         /* relative */
+    double temperature_C; /* without a column of it */
+    double Isc_per_K;     /* relative */
     double Voc_V_per_K;
-    double source_V;          /* constant */
+    double source_V; /* constant */
     double source_Ohm;
     char curve[WORLD_PATH_SIZE]; /* replay: CSV voltage_V,current_A, rising voltage */
 };
 
 enum world_target_kind {
-    TARGET_CYCLE,    /* boots, then sleeps, computes and sends in turn */
-    TARGET_REPLAY,   /* a recorded current, again and again while supplied */
+    TARGET_CYCLE,  /* boots, then sleeps, computes and sends in turn */
+    TARGET_REPLAY, /* a recorded current, again and again while supplied */
     TARGET_RESISTOR,
     TARGET_NONE,
 };
@@ -95,12 +97,14 @@ struct world_config {
     struct world_target target;
 };
 
-/* Sound values for everything: a small cell under 1000 W/m2, a cycling target, half an LSB of noise. */
+/* Sound values for everything: a small cell under 1000 W/m2, a cycling target, half an LSB of
+ * noise. */
 struct world_config world_config_default(void);
 
 struct world;
 
-/* NULL and *why (static or until the next call of a world_create in this thread: file, line, fault). */
+/* NULL and *why (static or until the next call of a world_create in this thread: file, line,
+ * fault). */
 struct world *world_create(const struct world_config *config, const char **why);
 void world_destroy(struct world **world);
 
@@ -112,15 +116,15 @@ void world_io(struct world *world, struct sample_io *io);
 
 void world_advance(struct world *world, uint64_t sample);
 
-/* Pins at the last trigger: bit 0 running, 1 computing, 2 sending, 3 toggles with every cycle, and
- * power-good on its own bit. */
+/* Pins at the last trigger: bit 0 running, 1 computing, 2 sending, 3 toggles with every cycle,
+ * and power-good on its own bit. */
 uint16_t world_pins(const struct world *world);
 
 /* Bytes that the target has sent over its UART since the last call; returns how many. */
 size_t world_uart(struct world *world, char *bytes, size_t max);
 
-/* At the last trigger, before the converters: harvesting: voltage and current of the transducer;
- * emulating: supply and current of the target. */
+/* At the last trigger, before the converters: harvesting: voltage and current of the
+ * transducer; emulating: supply and current of the target. */
 struct world_truth {
     double voltage_V;
     double current_A;

@@ -120,6 +120,13 @@ enum {
     PRU_GPIO_PIN_COUNT = 16
 };
 
+/* How the sampler's core tells the other one, which watches the pins. */
+enum pru_output {
+    PRU_OUTPUT_POWER_GOOD = 1u << 0,
+    PRU_OUTPUT_GPIO_MUTED =
+        1u << 1, /* the target's supply is too low for its pins to mean much */
+};
+
 struct pru_util {
     uint64_t first_tick;     /* of a window of 10 000 samples */
     uint32_t pru0_max_ticks; /* longest sample */
@@ -165,7 +172,8 @@ struct pru_control {
     uint32_t input_underruns; /* samples */
     uint32_t clamped;         /* samples outside an efficiency table */
     uint32_t alive;           /* counts up at least every 100 ms */
-    uint32_t pru_reserved[7];
+    uint32_t outputs; /* enum pru_output; what the sampler drives beside the converters */
+    uint32_t pru_reserved[6];
     struct pru_util util[PRU_UTIL_COUNT]; /* offset 192 */
     uint8_t reserved[PRU_PARAMS_OFFSET - 192 - PRU_UTIL_COUNT * 32 - 4];
     uint32_t canary_middle;       /* offset 4092 */
@@ -184,6 +192,7 @@ _Static_assert(offsetof(struct pru_control, block_read_idx) == 48, "control");
 _Static_assert(offsetof(struct pru_control, state) == 96, "control");
 _Static_assert(offsetof(struct pru_control, started_tick) == 112, "control");
 _Static_assert(offsetof(struct pru_control, block_write_idx) == 128, "control");
+_Static_assert(offsetof(struct pru_control, outputs) == 164, "control");
 _Static_assert(offsetof(struct pru_control, util) == 192, "control");
 _Static_assert(offsetof(struct pru_control, canary_middle) == 4092, "control");
 _Static_assert(offsetof(struct pru_control, params) == PRU_PARAMS_OFFSET, "control");

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The PRU's integers: what common/vsource_derive.c makes of a user's units and a calibration.
+/* What the PRU is told about calibration, harvester, converter and storage: integers only, all
+ * derived on the host by common/vsource_derive.c, copied by the PRU when it is configured.
  *
- * `_nK` is a value times 2^K. A struct fx_scale is a positive real number m * 2^e with the top
- * bit of m set (or m = 0 for zero). All of it is written by the host and copied by the PRU when
- * it is configured. Meaning and range of each number: pru/core/README.md. */
+ * `_nK` after a name: integer scaled by 2^K. A scale is mantissa x 2^-shift, the mantissa with
+ * its top bit set unless the scale is 0. One writer: the host. Byte offsets: pru/abi/README.md.
+ */
 #ifndef PRU_ABI_VSOURCE_PARAMS_H
 #define PRU_ABI_VSOURCE_PARAMS_H
 
@@ -11,144 +12,166 @@
 #include <stdint.h>
 
 enum {
-    VSOURCE_LUT_BINS = 12,
-    VSOURCE_TABLE_SIZE = 129, /* nodes at k/128 of the state of charge */
+    VSOURCE_PARAMS_VERSION = 1,
+    VSOURCE_TABLE_SIZE = 12,        /* of an efficiency table's axis */
+    VSOURCE_STORE_KNOTS = 129,      /* state of charge 0/128 to 128/128 */
+    VSOURCE_CURVE_KNOTS = 33,       /* V/Voc of 0/32 to 32/32 */
+    VSOURCE_STORE_INDEX_SHIFT = 55, /* state of charge n62 to knot */
 };
 
-struct fx_scale {
-    uint32_t m;
-    int32_t e;
+/* ADC: value = ((raw x factor_n16 + round) >> 16) + offset, in uV or nA.
+ * DAC: code = ((uV - offset) x factor_n32 + round) >> 32. */
+struct vsource_channel {
+    uint32_t factor;
+    int32_t offset; /* uV or nA */
+    uint32_t round; /* half for nearest, 0 to truncate */
 };
 
-/* One converter channel of the port in use. */
-struct calibration_params {
-    uint32_t adc_current_nA_n16; /* nA of one code */
-    int32_t adc_current_offset_nA;
-    uint32_t adc_voltage_uV_n16; /* uV of one code */
-    int32_t adc_voltage_offset_uV;
-    uint32_t dac_per_uV_n32; /* codes of one uV */
-    int32_t dac_offset_uV;
-    uint32_t dac_rounding_n32; /* added before the fraction is cut: 2^31 rounds to nearest */
-    uint32_t dac_aux_code;     /* of the other output, fixed; see aux_mode */
+struct vsource_scale {
+    uint32_t mantissa;
+    uint32_t shift; /* 0..127 */
 };
 
-/* Same numbers as the algorithm's name in an experiment. */
-enum pru_algorithm {
-    PRU_ALGORITHM_NONE = 0,
-    PRU_ALGORITHM_NEUTRAL = 1,
-    PRU_ALGORITHM_ISC_VOC = 8,
-    PRU_ALGORITHM_IVCURVE = 16,
-    PRU_ALGORITHM_CV = 256,
-    PRU_ALGORITHM_MPPT_VOC = 4096,
-    PRU_ALGORITHM_MPPT_PO = 8192,
-    PRU_ALGORITHM_MPPT_OPT = 16384,
+/* Numbers are the incumbent's; higher ones include what lower ones need. */
+enum vsource_algorithm {
+    VSOURCE_NEUTRAL = 1,
+    VSOURCE_ISC_VOC = 8,
+    VSOURCE_IVCURVE = 16,
+    VSOURCE_CV = 256,
+    VSOURCE_SWEEP = 512, /* recording only: one slow ramp after the other */
+    VSOURCE_MPPT_VOC = 4096,
+    VSOURCE_MPPT_PO = 8192,
+    VSOURCE_MPPT_OPT = 16384,
 };
 
-enum harvester_flag {
-    HARVESTER_FLAG_EMULATION = 1u << 0,
-    HARVESTER_FLAG_RISING = 1u << 1,
-    HARVESTER_FLAG_EXTRAPOLATION = 1u << 2,
-    HARVESTER_FLAG_AUTO_CUTOUT = 1u << 3,
+enum vsource_harvester_flag {
+    VSOURCE_HARVESTER_EMULATION = 1u << 0,
+    VSOURCE_HARVESTER_RISING = 1u << 1,
+    VSOURCE_HARVESTER_EXTRAPOLATE = 1u << 2,
+    VSOURCE_HARVESTER_AUTO_CUTOUT = 1u << 3,
+    VSOURCE_HARVESTER_INPUT_ISC_VOC = 1u << 4, /* input holds pairs of Isc and Voc */
+    VSOURCE_HARVESTER_POWER_32 = 1u << 5,      /* recording mppt_po: power saturates at 2^32-1
+                                                * codes, as the incumbent's; for comparison */
 };
 
-struct harvester_params {
-    uint32_t algorithm; /* enum pru_algorithm */
-    uint32_t flags;     /* enum harvester_flag */
-    uint32_t window_size;
+struct vsource_harvester {
+    uint32_t algorithm;
+    uint32_t flags;
+    uint32_t window_samples; /* of the input, or of the curve to record; 0: single samples */
     uint32_t voltage_uV;
     uint32_t voltage_min_uV;
     uint32_t voltage_max_uV;
     uint32_t voltage_step_uV;
     uint32_t current_limit_nA;
-    uint32_t setpoint_n8;
+    uint32_t setpoint_n16;
     uint32_t interval_n;
     uint32_t duration_n;
     uint32_t wait_cycles_n;
     uint32_t cutout_cycles_n;
-    uint32_t step_limit_uV; /* recording: longest stride of mppt_po */
+    uint32_t po_step_max_uV; /* recording: largest step of mppt_po */
+    uint32_t reserved[2];
 };
 
-enum converter_flag {
-    CONVERTER_FLAG_STORAGE = 1u << 0,
-    CONVERTER_FLAG_BOOST = 1u << 1,
-    CONVERTER_FLAG_BUCK = 1u << 2,
-    CONVERTER_FLAG_FEEDBACK = 1u << 3,
-    CONVERTER_FLAG_IMMEDIATE_PG = 1u << 4,
-    CONVERTER_FLAG_NEAREST = 1u << 5,     /* tables are not interpolated */
-    CONVERTER_FLAG_COUNT_INPUT = 1u << 6, /* the input table is not flat: leaving it counts */
-    CONVERTER_FLAG_COUNT_OUTPUT = 1u << 7,
+enum vsource_flag {
+    VSOURCE_HAS_STORE = 1u << 0,
+    VSOURCE_HAS_BOOST = 1u << 1,
+    VSOURCE_HAS_BUCK = 1u << 2,
+    VSOURCE_HAS_FEEDBACK = 1u << 3,
+    VSOURCE_INTERPOLATE = 1u << 4,  /* efficiency tables; off: nearest entry */
+    VSOURCE_PG_IMMEDIATE = 1u << 5, /* power-good in every sample */
+    VSOURCE_COUNT_INPUT = 1u << 6,  /* the table is not flat: what lies outside is counted */
+    VSOURCE_COUNT_OUTPUT = 1u << 7,
 };
 
-enum aux_mode {
-    AUX_OFF = 0,
-    AUX_FIXED = 1,   /* dac_aux_code */
-    AUX_MIRROR = 2,  /* the target's supply */
-    AUX_STORAGE = 3, /* the storage's voltage */
+enum vsource_aux {
+    VSOURCE_AUX_OFF = 0,
+    VSOURCE_AUX_FIXED = 1,
+    VSOURCE_AUX_MIRROR = 2,  /* as the target's supply */
+    VSOURCE_AUX_STORAGE = 3, /* storage voltage */
 };
 
-struct converter_params {
-    uint32_t flags; /* enum converter_flag */
-    uint32_t aux_mode;
-    uint32_t interval_startup_delay_drain_n;
-    uint32_t interval_check_thresholds_n;
+struct vsource_converter {
+    uint32_t flags;           /* enum vsource_flag */
+    uint32_t startup_drain_n; /* samples whose output current is ignored */
+    uint32_t start_power_n;   /* samples before the converter takes over the output */
+    uint32_t start_power_uV;
+    uint32_t check_interval_n; /* 0 and 1: every sample */
     uint32_t V_input_max_uV;
     uint32_t I_input_max_nA;
     uint32_t V_input_drop_uV;
-    uint32_t R_input_kOhm_n22;
     uint32_t V_input_boost_threshold_uV;
-    uint32_t V_enable_output_uV;
-    uint32_t V_disable_output_uV;
+    uint32_t R_input_kOhm_n28;
+    struct vsource_scale G_input; /* nA per uV; 0: no resistor */
+    uint32_t V_enable_uV;
+    uint32_t V_disable_uV;
     uint32_t V_pwr_good_enable_uV;
     uint32_t V_pwr_good_disable_uV;
+    uint32_t V_intermediate_max_uV;
     uint32_t V_output_uV;
     uint32_t V_buck_drop_uV;
     uint32_t V_output_log_gpio_uV;
-    uint32_t V_mid_max_uV;
-    uint32_t start_power_n; /* samples during which start_power_uV supplies the target */
-    uint32_t start_power_uV;
-    uint32_t LUT_input_V_shift; /* log2 of a bin's width in uV */
-    uint32_t LUT_input_I_shift; /* bin 0 ends at 2^(shift + 1) nA */
-    uint32_t LUT_output_I_shift;
-    uint32_t feedback_slack_uV; /* how far a held point may lie below what was asked for */
-    uint32_t reserved;
-    uint32_t LUT_input_efficiency_n20[VSOURCE_LUT_BINS]
-                                     [VSOURCE_LUT_BINS]; /* [voltage][current] */
-    uint32_t LUT_output_inverse_n16[VSOURCE_LUT_BINS];
+    uint32_t aux_mode; /* enum vsource_aux */
+    uint32_t aux_uV;
+    /* What charging the output capacitor takes from the store at switch-on. */
+    struct vsource_scale C_output;  /* nA n32 for one sample, per uV n8 (no buck) */
+    uint64_t P_output_charge_fW_n8; /* for one sample (buck) */
+    uint32_t LUT_input_V_log2_uV;   /* width of a voltage bin */
+    uint32_t LUT_input_I_log2_nA;   /* lower edge of current bin 0; bin k: 2^(log2 + k) */
+    uint32_t LUT_output_I_log2_nA;
+    uint32_t reserved[3];
+    uint32_t LUT_input_n20[VSOURCE_TABLE_SIZE][VSOURCE_TABLE_SIZE]; /* [voltage][current] */
+    uint32_t LUT_output_inverse_n16[VSOURCE_TABLE_SIZE];
 };
 
-struct storage_params {
-    uint64_t SoC_init_n62;
-    uint64_t SoC_max_n62;            /* where V_OC reaches V_mid_max */
-    uint64_t dSoC_enable_output_n62; /* charge of the output's capacitor */
-    struct fx_scale dSoC_n62_per_nA; /* of one sample */
-    struct fx_scale leak_nA_per_uV;
-    uint32_t leak_nA;
-    uint32_t has_resistance;
-    uint32_t V_OC_uV_n8[VSOURCE_TABLE_SIZE];
-    uint32_t R_series_kOhm_n32[VSOURCE_TABLE_SIZE];
-    uint32_t reserved;
-    uint32_t reserved_2;
+struct vsource_store {
+    uint64_t soc_init_n62;
+    uint64_t soc_max_n62;                 /* charging ends here; discharging may start above */
+    uint64_t I_leak_nA_n32;               /* constant */
+    struct vsource_scale G_leak;          /* nA n32 per uV n8 */
+    struct vsource_scale soc_per_current; /* state of charge n94 per nA n32 x sample */
+    struct vsource_scale R_half; /* kOhm n28 per uV n8 between two knots: half a sample's
+                                  * change of voltage per current */
+    uint32_t V_oc_uV_n8[VSOURCE_STORE_KNOTS];
+    uint32_t R_series_kOhm_n28[VSOURCE_STORE_KNOTS];
 };
 
 struct vsource_params {
-    uint32_t version; /* PRU_ABI_VERSION */
+    uint32_t version;                   /* VSOURCE_PARAMS_VERSION */
+    uint32_t size;                      /* sizeof(struct vsource_params) */
+    struct vsource_channel adc_voltage; /* harvest */
+    struct vsource_channel adc_current; /* the harvester's, or the target port's */
+    struct vsource_channel dac_harvest;
+    struct vsource_channel dac_target;
+    struct vsource_channel dac_aux;
     uint32_t reserved;
-    struct calibration_params calibration;
-    struct harvester_params harvester;
-    struct converter_params converter;
-    struct storage_params storage;
+    struct vsource_harvester harvester;
+    struct vsource_converter converter;
+    struct vsource_store store;
+    /* Shape of a source known by Isc and Voc only: I/Isc over V/Voc, and where V x I peaks. */
+    uint32_t curve_n16[VSOURCE_CURVE_KNOTS];
+    uint32_t curve_peak_V_n16;
+    uint32_t curve_peak_I_n16;
+    uint32_t reserved_end;
 };
 
-_Static_assert(sizeof(struct calibration_params) == 32, "calibration");
-_Static_assert(sizeof(struct harvester_params) == 56, "harvester");
-_Static_assert(offsetof(struct converter_params, LUT_input_efficiency_n20) == 96, "converter");
-_Static_assert(sizeof(struct converter_params) == 96 + 576 + 48, "converter");
-_Static_assert(offsetof(struct storage_params, V_OC_uV_n8) == 48, "storage");
-_Static_assert(offsetof(struct vsource_params, calibration) == 8, "params");
-_Static_assert(offsetof(struct vsource_params, harvester) == 40, "params");
-_Static_assert(offsetof(struct vsource_params, converter) == 96, "params");
-_Static_assert(offsetof(struct vsource_params, storage) == 816, "params");
-_Static_assert(sizeof(struct vsource_params) % 8 == 0, "params");
-_Static_assert(sizeof(struct vsource_params) <= 4096, "params");
+_Static_assert(sizeof(struct vsource_channel) == 12, "channel");
+_Static_assert(sizeof(struct vsource_scale) == 8, "scale");
+_Static_assert(sizeof(struct vsource_harvester) == 64, "harvester");
+_Static_assert(offsetof(struct vsource_converter, G_input) == 40, "converter");
+_Static_assert(offsetof(struct vsource_converter, C_output) == 88, "converter");
+_Static_assert(offsetof(struct vsource_converter, P_output_charge_fW_n8) == 96, "converter");
+_Static_assert(offsetof(struct vsource_converter, LUT_input_n20) == 128, "converter");
+_Static_assert(offsetof(struct vsource_converter, LUT_output_inverse_n16) == 704, "converter");
+_Static_assert(sizeof(struct vsource_converter) == 752, "converter");
+_Static_assert(offsetof(struct vsource_store, G_leak) == 24, "store");
+_Static_assert(offsetof(struct vsource_store, V_oc_uV_n8) == 48, "store");
+_Static_assert(offsetof(struct vsource_store, R_series_kOhm_n28) == 564, "store");
+_Static_assert(sizeof(struct vsource_store) == 1080, "store");
+_Static_assert(offsetof(struct vsource_params, adc_voltage) == 8, "params");
+_Static_assert(offsetof(struct vsource_params, harvester) == 72, "params");
+_Static_assert(offsetof(struct vsource_params, converter) == 136, "params");
+_Static_assert(offsetof(struct vsource_params, store) == 888, "params");
+_Static_assert(offsetof(struct vsource_params, curve_n16) == 1968, "params");
+_Static_assert(sizeof(struct vsource_params) == 2112, "params");
 
 #endif

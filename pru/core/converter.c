@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+#include "pru/core/converter.h"
+
+#include "pru/core/efficiency.h"
+#include "pru/core/fx.h"
+
+static bool has(const struct converter *c, uint32_t flag)
+{
+    return (c->params->flags & flag) != 0;
+}
+
+void converter_init(struct converter *converter, const struct vsource_converter *params,
+                    uint32_t V_mid_uV)
+{
+    struct converter initial = {
+        .params = params,
+        .V_mid_uV = V_mid_uV,
+        .V_request_uV = V_mid_uV,
+        .check_count = UINT32_MAX - 15u, /* the first sample is a check */
+        .startup_drain_n = params->startup_drain_n,
+    };
+
+    *converter = initial;
+}
+
+/* power x factor / 2^n; what is cut off is carried into the next sample, so that the smallest
+ * power adds up. */
+static uint64_t multiply_power(uint64_t power, uint32_t factor, uint32_t n, uint32_t *rest)
+{
+    struct fx_wide product = fx_mul_wide(power, factor);
+    uint32_t low = product.low + *rest;
+
+    if (low < product.low) {
+        product.high = fx_add_u64(product.high, 1);
+    }
+    *rest = low & ((1u << n) - 1u);
+    if (product.high >> (32 + n) != 0) {
+        return UINT64_MAX;
+    }
+    return (product.high << (32 - n)) | (low >> n);
+}
+
+static uint64_t to_n8(uint64_t power_fW)
+{
+    return power_fW >> 56 != 0 ? UINT64_MAX : power_fW << 8;
+}
+
+static void input_boost(struct converter *c, uint32_t I_nA, struct store_flow *flow)
+{
+    bool is_outside = false;
+    uint32_t eta_n20 = 0;
+
+    c->P_input_fW_n8 = 0;
+    if (c->V_input_uV < c->params->V_input_boost_threshold_uV || I_nA == 0) {
+        return;
+    }
+    eta_n20 = efficiency_input_n20(c->params, c->V_input_uV, I_nA, &is_outside);
+    c->is_clamped |= is_outside && has(c, VSOURCE_COUNT_INPUT);
+    /* n20 to n8 */
+    c->P_input_fW_n8 =
+        multiply_power(fx_mul_u32(c->V_input_uV, I_nA), eta_n20, 12, &c->P_input_rest);
+    flow->charge_fW_n8 = fx_add_u64(flow->charge_fW_n8, c->P_input_fW_n8);
+}
+
+/* Without boost a current flows: what the source gives, as far as its voltage lies above the
+ * store's, and no more than drives the rest of the voltage across the resistor. */
+static void input_diode(struct converter *c, uint32_t I_nA, struct store_flow *flow)
+{
+    uint32_t above_uV = fx_sub_u32(c->V_input_uV, c->V_mid_uV);
+    uint32_t R_drop_uV = fx_clamp_u32(fx_mul_u32(I_nA, c->params->R_input_kOhm_n28) >> 28);
+
+    if (c->V_input_uV < c->V_mid_uV) {
+        I_nA = 0;
+    } else if (R_drop_uV > above_uV) {
+        I_nA = fx_min_u32(I_nA, fx_clamp_u32(fx_scale(above_uV, c->params->G_input)));
+        R_drop_uV = above_uV;
+    }
+    c->P_input_fW_n8 = to_n8(fx_mul_u32(c->V_input_uV - R_drop_uV, I_nA));
+    flow->charge_nA_n32 = fx_add_u64(flow->charge_nA_n32, (uint64_t)I_nA << 32);
+}
+
+/* With feedback the harvester follows the store: its point toggles around it, and what lies
+ * just below delivers its power, not its current, so that nothing is created. */
+static void input_feedback(struct converter *c, uint32_t I_nA, struct store_flow *flow)
+{
+    uint32_t R_drop_uV = fx_clamp_u32(fx_mul_u32(I_nA, c->params->R_input_kOhm_n28) >> 28);
+    uint32_t above_uV = fx_sub_u32(c->V_input_uV, c->V_mid_uV);
+    uint32_t behind_uV = R_drop_uV > above_uV ? c->V_mid_uV : c->V_input_uV - R_drop_uV;
+
+    c->V_request_uV =
+        fx_add_u32(c->V_mid_uV, fx_add_u32(R_drop_uV, c->params->V_input_drop_uV));
+    c->P_input_fW_n8 = to_n8(fx_mul_u32(behind_uV, I_nA));
+    if (fx_sub_u32(c->V_input_uV, R_drop_uV) >= c->V_mid_uV) {
+        flow->charge_nA_n32 = fx_add_u64(flow->charge_nA_n32, (uint64_t)I_nA << 32);
+    } else {
+        uint32_t left_uV = fx_sub_u32(c->V_input_uV, R_drop_uV);
+
+        flow->charge_fW_n8 = fx_add_u64(flow->charge_fW_n8, to_n8(fx_mul_u32(left_uV, I_nA)));
+    }
+}
+
+void converter_input(struct converter *converter, struct curve_point input,
+                     struct store_flow *flow)
+{
+    const struct vsource_converter *p = converter->params;
+    uint32_t I_nA = fx_min_u32(input.current_nA, p->I_input_max_nA);
+
+    converter->is_clamped = false;
+    converter->V_input_uV =
+        fx_min_u32(fx_sub_u32(input.voltage_uV, p->V_input_drop_uV), p->V_input_max_uV);
+    if (has(converter, VSOURCE_HAS_BOOST)) {
+        input_boost(converter, I_nA, flow);
+    } else if (has(converter, VSOURCE_HAS_FEEDBACK)) {
+        input_feedback(converter, I_nA, flow);
+    } else if (has(converter, VSOURCE_HAS_STORE)) {
+        input_diode(converter, I_nA, flow);
+    } else {
+        converter->V_mid_uV = converter->V_input_uV;
+        converter->P_input_fW_n8 = 0;
+    }
+}
+
+void converter_output(struct converter *converter, uint32_t I_out_nA, struct store_flow *flow)
+{
+    const struct vsource_converter *p = converter->params;
+    uint64_t power_fW = fx_mul_u32(converter->V_out_uV, I_out_nA);
+    bool is_outside = false;
+
+    converter->P_output_fW_n8 = 0;
+    if (converter->startup_drain_n > 0) {
+        converter->startup_drain_n--;
+        return;
+    }
+    if (!has(converter, VSOURCE_HAS_BUCK)) {
+        converter->P_output_fW_n8 = to_n8(power_fW);
+        flow->discharge_nA_n32 = fx_add_u64(flow->discharge_nA_n32, (uint64_t)I_out_nA << 32);
+        return;
+    }
+    /* n16 to n8 */
+    converter->P_output_fW_n8 =
+        multiply_power(power_fW, efficiency_output_inverse_n16(p, I_out_nA, &is_outside), 8,
+                       &converter->P_output_rest);
+    if (I_out_nA > 0) {
+        converter->is_clamped |= is_outside && has(converter, VSOURCE_COUNT_OUTPUT);
+    }
+    if (!converter->is_regulated) {
+        /* Passing through: at least the target's own current leaves the store. */
+        uint64_t through_n8 = to_n8(fx_mul_u32(converter->V_mid_uV, I_out_nA));
+
+        if (converter->P_output_fW_n8 < through_n8) {
+            flow->discharge_fW_n8 = fx_add_u64(flow->discharge_fW_n8, through_n8);
+            return;
+        }
+    }
+    flow->discharge_fW_n8 = fx_add_u64(flow->discharge_fW_n8, converter->P_output_fW_n8);
+}
+
+static void check_thresholds(struct converter *c)
+{
+    const struct vsource_converter *p = c->params;
+
+    if (c->is_on) {
+        c->is_on = c->V_mid_uV >= p->V_disable_uV;
+    } else if (c->V_mid_uV >= p->V_enable_uV) {
+        c->is_on = true;
+        c->is_switched_on = true;
+    }
+}
+
+static void check_power_good(struct converter *c)
+{
+    bool is_high = c->is_on && c->V_mid_uV >= c->params->V_pwr_good_enable_uV;
+    bool is_low = !c->is_on || c->V_mid_uV <= c->params->V_pwr_good_disable_uV;
+
+    if (c->is_power_good) {
+        c->is_power_good = is_high || !is_low;
+    } else {
+        c->is_power_good = is_high && !is_low;
+    }
+}
+
+static void set_output(struct converter *c)
+{
+    const struct vsource_converter *p = c->params;
+
+    c->is_regulated = false;
+    if (!c->is_on && c->startup_drain_n == 0) {
+        c->V_out_uV = 0;
+        return;
+    }
+    if (has(c, VSOURCE_HAS_BUCK)
+        && c->V_mid_uV > fx_add_u32(p->V_output_uV, p->V_buck_drop_uV)) {
+        c->V_out_uV = p->V_output_uV;
+        c->is_regulated = true;
+    } else {
+        c->V_out_uV = fx_sub_u32(c->V_mid_uV, p->V_buck_drop_uV);
+    }
+}
+
+void converter_update(struct converter *converter, uint32_t V_mid_uV)
+{
+    const struct vsource_converter *p = converter->params;
+    bool is_check = false;
+
+    converter->V_mid_uV = V_mid_uV;
+    converter->is_switched_on = false;
+    converter->check_count++;
+    is_check = converter->check_count >= p->check_interval_n;
+    if (is_check) {
+        converter->check_count = 0;
+        check_thresholds(converter);
+    }
+    if (is_check || has(converter, VSOURCE_PG_IMMEDIATE)) {
+        check_power_good(converter);
+    }
+    set_output(converter);
+}

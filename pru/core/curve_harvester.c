@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+#include "pru/core/curve_harvester.h"
+
+#include "pru/core/fx.h"
+
+static const uint32_t NEVER = 1u << 30; /* an interval that has not begun */
+static const uint32_t VOC_MIN_uV = 1000;
+
+void curve_harvester_init(struct curve_harvester *harvester,
+                          const struct vsource_params *params)
+{
+    const struct vsource_harvester *p = &params->harvester;
+    uint32_t scan_n = fx_add_u32(p->window_samples, p->window_samples);
+    struct curve_harvester initial = {
+        .params = params,
+        .set_uV = fx_add_u32(p->voltage_uV, 1),
+        .interval_step = p->interval_n > scan_n ? p->interval_n - scan_n : NEVER,
+        .is_rising = (p->flags & VSOURCE_HARVESTER_RISING) != 0,
+        .step_uV = p->voltage_step_uV,
+        .voc_now_uV = p->voltage_max_uV,
+        .voc_next_uV = p->voltage_max_uV,
+    };
+
+    *harvester = initial;
+}
+
+static uint32_t quadruple(uint32_t value)
+{
+    return value > UINT32_MAX >> 2 ? UINT32_MAX : value << 2;
+}
+
+static uint32_t walk(uint32_t value, int64_t delta)
+{
+    int64_t sum = (int64_t)value + delta;
+
+    return sum < 0 ? 0 : fx_clamp_u32((uint64_t)sum);
+}
+
+static void extrapolate(struct curve_harvester *h, uint32_t set_uV)
+{
+    bool is_onward = (h->hold.voltage_uV < set_uV) == (h->delta_uV > 0);
+
+    h->hold.voltage_uV = walk(h->hold.voltage_uV, is_onward ? h->delta_uV : -h->delta_uV);
+    h->hold.current_nA = walk(h->hold.current_nA, is_onward ? h->delta_nA : -h->delta_nA);
+}
+
+/* The curve crossed the set-point: hold the nearer one of the two points beside it. */
+static void hold_nearest(struct curve_harvester *h, struct curve_point input, uint32_t reach_uV)
+{
+    uint32_t now_uV = fx_distance_u32(input.voltage_uV, h->set_uV);
+    uint32_t before_uV = fx_distance_u32(h->last.voltage_uV, h->set_uV);
+
+    if (now_uV < before_uV && now_uV < reach_uV) {
+        h->hold = input;
+    } else if (before_uV < now_uV && before_uV < reach_uV) {
+        h->hold = h->last;
+    } else {
+        return;
+    }
+    h->delta_uV = (int64_t)input.voltage_uV - h->last.voltage_uV;
+    h->delta_nA = (int64_t)input.current_nA - h->last.current_nA;
+}
+
+static struct curve_point step_cv(struct curve_harvester *h, struct curve_point input)
+{
+    const struct vsource_harvester *p = &h->params->harvester;
+    uint32_t reach_uV = quadruple(p->voltage_step_uV);
+    bool is_below = input.voltage_uV < h->set_uV;
+
+    if (is_below != h->was_below
+        && fx_distance_u32(input.voltage_uV, h->last.voltage_uV) < reach_uV) {
+        hold_nearest(h, input, reach_uV);
+    } else if ((p->flags & VSOURCE_HARVESTER_EXTRAPOLATE) != 0) {
+        extrapolate(h, h->set_uV);
+    }
+    h->last = input;
+    h->was_below = is_below;
+    return h->hold;
+}
+
+static void count_interval(struct curve_harvester *h)
+{
+    h->interval_step++;
+    if (h->interval_step >= h->params->harvester.interval_n) {
+        h->interval_step = 0;
+    }
+}
+
+/* Nothing is older than two passes of the curve. */
+static bool is_outdated(const struct curve_harvester *h)
+{
+    uint32_t window_n = h->params->harvester.window_samples;
+
+    return h->age_now > fx_add_u32(window_n, window_n);
+}
+
+static void search_voc(struct curve_harvester *h, struct curve_point input)
+{
+    const struct vsource_harvester *p = &h->params->harvester;
+    uint32_t min_uV = p->voltage_min_uV > VOC_MIN_uV ? p->voltage_min_uV : VOC_MIN_uV;
+
+    h->age_next++;
+    h->age_now++;
+    if (input.current_nA < p->current_limit_nA && input.voltage_uV < h->voc_next_uV
+        && input.voltage_uV >= min_uV && input.voltage_uV <= p->voltage_max_uV) {
+        h->voc_next_uV = input.voltage_uV;
+        h->age_next = 0;
+    }
+    if (is_outdated(h) || h->voc_next_uV <= h->voc_now_uV) {
+        h->age_now = h->age_next;
+        h->voc_now_uV = h->voc_next_uV;
+        h->age_next = 0;
+        h->voc_next_uV = p->voltage_max_uV;
+    }
+}
+
+static uint32_t fraction_of(uint32_t value, uint32_t fraction_n16)
+{
+    return fx_clamp_u32(fx_mul_u32(value, fraction_n16) >> 16);
+}
+
+static struct curve_point step_voc(struct curve_harvester *h, struct curve_point input)
+{
+    const struct vsource_harvester *p = &h->params->harvester;
+    struct curve_point output;
+
+    count_interval(h);
+    search_voc(h, input);
+    output = step_cv(h, input);
+    if (h->interval_step < p->duration_n) {
+        h->set_uV = p->voltage_max_uV;
+        output.current_nA = 0;
+    } else if (h->interval_step == p->duration_n) {
+        h->set_uV = fraction_of(h->voc_now_uV, p->setpoint_n16);
+        output.current_nA = 0;
+    }
+    return output;
+}
+
+static void move_set(struct curve_harvester *h)
+{
+    h->set_uV =
+        h->is_rising ? fx_add_u32(h->set_uV, h->step_uV) : fx_sub_u32(h->set_uV, h->step_uV);
+}
+
+static void limit_set(struct curve_harvester *h)
+{
+    const struct vsource_harvester *p = &h->params->harvester;
+
+    if (h->set_uV >= p->voltage_max_uV) {
+        h->set_uV = p->voltage_max_uV;
+        h->is_rising = false;
+        h->step_uV = p->voltage_step_uV;
+    }
+    if (h->set_uV <= p->voltage_min_uV) {
+        h->set_uV = p->voltage_min_uV;
+        h->is_rising = true;
+        h->step_uV = p->voltage_step_uV;
+    }
+    if (h->set_uV < p->voltage_step_uV) {
+        h->set_uV = p->voltage_step_uV;
+        h->is_rising = true;
+        h->step_uV = p->voltage_step_uV;
+    }
+}
+
+static struct curve_point step_po(struct curve_harvester *h, struct curve_point input)
+{
+    uint32_t start_uV = h->params->harvester.voltage_step_uV;
+    struct curve_point output;
+    uint64_t power_fW = 0;
+
+    count_interval(h);
+    output = step_cv(h, input);
+    if (h->interval_step != 0) {
+        return output;
+    }
+    power_fW = fx_mul_u32(output.voltage_uV, output.current_nA);
+    if (power_fW > h->power_fW) {
+        move_set(h);
+        h->step_uV = fx_add_u32(h->step_uV, h->step_uV);
+    } else if (power_fW == 0 && h->set_uV > 0) {
+        h->is_rising = true;
+        h->step_uV = start_uV;
+        h->set_uV = fx_sub_u32(h->set_uV, quadruple(start_uV));
+    } else {
+        h->is_rising = !h->is_rising;
+        h->step_uV = start_uV;
+        move_set(h);
+    }
+    h->power_fW = power_fW;
+    limit_set(h);
+    return output;
+}
+
+static struct curve_point step_opt(struct curve_harvester *h, struct curve_point input)
+{
+    const struct vsource_harvester *p = &h->params->harvester;
+    uint64_t power_fW = fx_mul_u32(input.voltage_uV, input.current_nA);
+    static const struct curve_point NOTHING = { 0, 0 };
+
+    h->age_next++;
+    h->age_now++;
+    if (power_fW >= h->best_next_fW && input.voltage_uV >= p->voltage_min_uV
+        && input.voltage_uV <= p->voltage_max_uV) {
+        h->age_next = 0;
+        h->best_next_fW = power_fW;
+        h->best_next = input;
+    }
+    if (is_outdated(h) || h->best_next_fW >= h->best_now_fW) {
+        h->age_now = h->age_next;
+        h->best_now_fW = h->best_next_fW;
+        h->best_now = h->best_next;
+        h->age_next = 0;
+        h->best_next_fW = 0;
+        h->best_next = NOTHING;
+    }
+    return h->best_now;
+}
+
+struct curve_point curve_harvester_step(struct curve_harvester *harvester,
+                                        struct curve_point input)
+{
+    const struct vsource_harvester *p = &harvester->params->harvester;
+
+    if (p->window_samples <= 1 || p->algorithm < VSOURCE_CV) {
+        return input;
+    }
+    if (p->algorithm >= VSOURCE_MPPT_OPT) {
+        return step_opt(harvester, input);
+    }
+    if (p->algorithm >= VSOURCE_MPPT_PO) {
+        return step_po(harvester, input);
+    }
+    if (p->algorithm >= VSOURCE_MPPT_VOC) {
+        return step_voc(harvester, input);
+    }
+    return step_cv(harvester, input);
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+#include "pru/core/fx.h"
+
+uint32_t fx_top_bit_u32(uint32_t value)
+{
+    return value == 0 ? 0 : 31u - (uint32_t)__builtin_clz(value);
+}
+
+uint32_t fx_top_bit_u64(uint64_t value)
+{
+    uint32_t high = fx_high(value);
+
+    return high != 0 ? 32u + fx_top_bit_u32(high) : fx_top_bit_u32(fx_low(value));
+}
+
+static uint64_t join(uint32_t high, uint32_t low)
+{
+    return ((uint64_t)high << 32) | low;
+}
+
+uint64_t fx_shift_left(uint64_t value, uint32_t n)
+{
+    uint32_t high = fx_high(value);
+    uint32_t low = fx_low(value);
+
+    if (value == 0 || n == 0) {
+        return value;
+    }
+    if (fx_top_bit_u64(value) + n > 63) {
+        return UINT64_MAX;
+    }
+    if (n >= 32) {
+        return join(low << (n - 32), 0);
+    }
+    return join((high << n) | (low >> (32 - n)), low << n);
+}
+
+uint64_t fx_shift_right(uint64_t value, uint32_t n)
+{
+    uint32_t high = fx_high(value);
+    uint32_t low = fx_low(value);
+
+    if (n == 0) {
+        return value;
+    }
+    if (n >= 64) {
+        return 0;
+    }
+    if (n >= 32) {
+        return high >> (n - 32);
+    }
+    return join(high >> n, (high << (32 - n)) | (low >> n));
+}
+
+struct fx_wide fx_mul_wide(uint64_t a, uint32_t b)
+{
+    uint64_t low = fx_mul_u32(fx_low(a), b);
+    struct fx_wide wide = {
+        .high = fx_mul_u32(fx_high(a), b) + fx_high(low),
+        .low = fx_low(low),
+    };
+
+    return wide;
+}
+
+struct fx_wide fx_shift_wide(struct fx_wide wide, uint32_t n)
+{
+    struct fx_wide result = { .high = fx_shift_right(wide.high, n), .low = 0 };
+
+    if (n >= 32) {
+        result.low = fx_low(fx_shift_right(wide.high, n - 32));
+    } else if (n > 0) {
+        result.low = (fx_low(wide.high) << (32 - n)) | (wide.low >> n);
+    } else {
+        result.low = wide.low;
+    }
+    return result;
+}
+
+uint64_t fx_mul_shift(uint64_t a, uint32_t b, uint32_t n)
+{
+    struct fx_wide product = fx_mul_wide(a, b);
+
+    if (n >= 32) {
+        return fx_shift_right(product.high, n - 32);
+    }
+    product = fx_shift_wide(product, n);
+    return fx_high(product.high) != 0 ? UINT64_MAX : join(fx_low(product.high), product.low);
+}
+
+uint64_t fx_scale(uint64_t value, struct vsource_scale scale)
+{
+    return fx_mul_shift(value, scale.mantissa, scale.shift);
+}
+
+/* 2^31 / ((64 + i + 0.5) / 128) / 2^16: the middle of each of 64 steps from 1/2 to 1. */
+static const uint16_t RECIPROCALS[64] = {
+    65028, 64035, 63072, 62138, 61231, 60350, 59494, 58662, 57852, 57065, 56299, 55554, 54828,
+    54120, 53431, 52759, 52103, 51464, 50840, 50231, 49637, 49056, 48489, 47935, 47393, 46864,
+    46346, 45839, 45344, 44859, 44384, 43919, 43464, 43019, 42582, 42154, 41734, 41323, 40920,
+    40525, 40137, 39756, 39383, 39017, 38657, 38304, 37958, 37617, 37283, 36954, 36631, 36314,
+    36003, 35696, 35395, 35099, 34808, 34521, 34239, 33962, 33689, 33421, 33157, 32897,
+};
+
+struct vsource_scale fx_reciprocal(uint64_t value)
+{
+    uint32_t top = fx_top_bit_u64(value);
+    uint32_t x_n32 = fx_high(fx_shift_left(value == 0 ? 1 : value, 63 - top));
+    uint32_t r_n31 = (uint32_t)RECIPROCALS[(x_n32 >> 25) & 63u] << 16;
+    struct vsource_scale result = { .shift = 32 + top };
+
+    /* r <- r (2 - x r): the error is squared, and what remains is never too much. */
+    for (int i = 0; i < 2; i++) {
+        uint32_t two_less_n31 = 0u - fx_high(fx_mul_u32(x_n32, r_n31));
+
+        r_n31 = fx_clamp_u32(fx_mul_u32(r_n31, two_less_n31) >> 31);
+    }
+    result.mantissa = r_n31 | 0x80000000u;
+    return result;
+}
+
+/* 2^31 / sqrt((i + 0.5) / 64) / 2^16 for i = 16..63. */
+static const uint16_t INVERSE_ROOTS[48] = {
+    64535, 62664, 60947, 59364, 57898, 56535, 55265, 54076, 52961, 51912, 50923, 49989,
+    49104, 48265, 47467, 46707, 45983, 45292, 44630, 43997, 43390, 42808, 42248, 41710,
+    41192, 40693, 40211, 39746, 39297, 38863, 38443, 38036, 37642, 37260, 36889, 36529,
+    36179, 35840, 35509, 35188, 34875, 34571, 34274, 33985, 33703, 33427, 33159, 32897,
+};
+
+uint32_t fx_sqrt_u64(uint64_t value)
+{
+    uint32_t half = (fx_top_bit_u64(value) >> 1) + 1; /* value < 2^(2 half) */
+    uint64_t x_n64 = fx_shift_left(value, 64 - 2 * half);
+    uint32_t x_n32 = fx_high(x_n64);
+    uint32_t y_n31 = 0;
+    uint32_t root_n32 = 0;
+    uint64_t square = 0;
+    uint64_t step = 0;
+
+    if (value == 0) {
+        return 0;
+    }
+    y_n31 = (uint32_t)INVERSE_ROOTS[(x_n32 >> 26) - 16] << 16;
+    /* y <- y (3 - x y^2) / 2, y near 1 / sqrt(x) */
+    for (int i = 0; i < 2; i++) {
+        uint32_t y2_n30 = fx_high(fx_mul_u32(y_n31, y_n31));
+        uint32_t xy2_n30 = fx_high(fx_mul_u32(x_n32, y2_n30));
+
+        y_n31 = fx_clamp_u32(fx_mul_u32(y_n31, (3u << 30) - xy2_n30) >> 31);
+    }
+    root_n32 = fx_clamp_u32(fx_mul_u32(x_n32, y_n31) >> 31);
+    /* root <- root + (x - root^2) y / 2 */
+    square = fx_mul_u32(root_n32, root_n32);
+    if (x_n64 >= square) {
+        step = fx_mul_shift(x_n64 - square, y_n31, 64);
+        root_n32 = fx_add_u32(root_n32, fx_low(step));
+    } else {
+        step = fx_mul_shift(square - x_n64, y_n31, 64);
+        root_n32 -= fx_low(step);
+    }
+    return half >= 32 ? root_n32 : root_n32 >> (32 - half);
+}

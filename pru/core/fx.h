@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* Fixed-point arithmetic for a 32-bit core without a divider: saturates, never wraps.
+ *
+ * Every product wider than 32 bits is made of fx_mul_u32. No 64-bit shift by a variable, which
+ * would be a call into a library on such a core. */
+#ifndef PRU_CORE_FX_H
+#define PRU_CORE_FX_H
+
+#include "pru/abi/vsource_params.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The only wide product; the multiply unit in assembler on the PRU. */
+static inline uint64_t fx_mul_u32(uint32_t a, uint32_t b)
+{
+    return (uint64_t)a * b;
+}
+
+static inline uint32_t fx_add_u32(uint32_t a, uint32_t b)
+{
+    uint32_t sum = a + b;
+
+    return sum < a ? UINT32_MAX : sum;
+}
+
+static inline uint32_t fx_sub_u32(uint32_t a, uint32_t b)
+{
+    return a > b ? a - b : 0;
+}
+
+static inline uint64_t fx_add_u64(uint64_t a, uint64_t b)
+{
+    uint64_t sum = a + b;
+
+    return sum < a ? UINT64_MAX : sum;
+}
+
+static inline uint64_t fx_sub_u64(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : 0;
+}
+
+static inline uint32_t fx_min_u32(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline uint32_t fx_low(uint64_t value)
+{
+    return (uint32_t)(value & UINT32_MAX);
+}
+
+static inline uint32_t fx_high(uint64_t value)
+{
+    return (uint32_t)(value >> 32);
+}
+
+/* As u32, saturated. */
+static inline uint32_t fx_clamp_u32(uint64_t value)
+{
+    return fx_high(value) != 0 ? UINT32_MAX : fx_low(value);
+}
+
+/* Adds a signed 32-bit number, saturated at both ends. */
+static inline uint32_t fx_offset_u32(uint32_t value, int32_t offset)
+{
+    return offset >= 0 ? fx_add_u32(value, (uint32_t)offset)
+                       : fx_sub_u32(value, 0u - (uint32_t)offset);
+}
+
+static inline uint32_t fx_distance_u32(uint32_t a, uint32_t b)
+{
+    return a > b ? a - b : b - a;
+}
+
+/* Number of the highest bit that is set; 0 for 0. */
+uint32_t fx_top_bit_u32(uint32_t value);
+uint32_t fx_top_bit_u64(uint64_t value);
+
+/* value x 2^n, saturated, and value / 2^n, rounded down; any n. */
+uint64_t fx_shift_left(uint64_t value, uint32_t n);
+uint64_t fx_shift_right(uint64_t value, uint32_t n);
+
+/* A product of 96 bits: high x 2^32 + low. */
+struct fx_wide {
+    uint64_t high;
+    uint32_t low;
+};
+
+struct fx_wide fx_mul_wide(uint64_t a, uint32_t b);
+
+/* wide / 2^n, rounded down; any n. */
+struct fx_wide fx_shift_wide(struct fx_wide wide, uint32_t n);
+
+/* a x b / 2^n, rounded down; exact in between, saturated. */
+uint64_t fx_mul_shift(uint64_t a, uint32_t b, uint32_t n);
+
+/* value x scale: the same with the scale's mantissa and shift. */
+uint64_t fx_scale(uint64_t value, struct vsource_scale scale);
+
+/* 1 / value as mantissa (top bit set) and shift, so that x / value = fx_scale(x, it). By table
+ * and two Newton steps; relative error below 2^-28. 0 is taken for 1. */
+struct vsource_scale fx_reciprocal(uint64_t value);
+
+/* Square root, rounded down within one unit of the last of 32 bits: for any value the result r
+ * holds |r - sqrt(value)| <= 1 + sqrt(value) x 2^-29. */
+uint32_t fx_sqrt_u64(uint64_t value);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* The sampler: commands, one step per sample, blocks, input ring, states of pru/abi/pru_shm.h.
+ *
+ * PRU0's part on the board; the simulated board and the firmware's main call it like this:
+ *
+ *     sampler_boot(&sampler, &shm, &io);
+ *     for (;;) {
+ *         sampler_poll(&sampler, now_tick);           between any two samples
+ *         if (sampler_state(&sampler) == PRU_STATE_ARMED and it was not before) {
+ *             timebase_start(&timebase, sampler.start_tick);
+ *         }
+ *         if (sampler_is_active(&sampler) && now_tick >= timebase.next_tick) {
+ *             sampler_step(&sampler, now_tick);       one sample
+ *             timebase_advance(&timebase, shm.control->period_ticks_q20);
+ *         }
+ *     }
+ *
+ * So the time base (PRU1, pru/core/timebase.h) alone decides when a sample is due. A board in
+ * virtual time asks sampler_has_room and sampler_has_input first, and waits. All calls come
+ * from one thread. What a function returns true for is worth a doorbell to the host. */
+#ifndef PRU_CORE_SAMPLER_H
+#define PRU_CORE_SAMPLER_H
+
+#include "pru/abi/pru_shm.h"
+#include "pru/core/adc_harvester.h"
+#include "pru/core/sample_io.h"
+#include "pru/core/vsource.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Storage belongs to the caller; fields are read-only outside sampler.c. */
+struct sampler {
+    struct pru_control *control;
+    struct pru_input *input;
+    struct pru_block *blocks;
+    const struct sample_io *io;
+    enum pru_state state;
+    uint32_t command_seq;
+    uint32_t mode;
+    uint32_t record_mask;
+    uint64_t start_tick;
+    uint64_t stop_sample;
+    uint64_t sample;         /* number of the next sample */
+    struct pru_block *block; /* being filled; NULL while blocks are lost */
+    uint32_t block_fill;     /* samples of the block's span that are behind us */
+    uint32_t block_write_idx;
+    uint32_t input_read_idx;
+    uint32_t util_write_idx;
+    uint32_t outputs;
+    struct pru_util util;
+    struct vsource_params params;
+    struct adc_harvester harvester; /* harvest */
+    struct vsource source;          /* emulate */
+};
+
+/* Canaries, version, IDLE; the target's supply off. shm and io must outlive the sampler. */
+void sampler_boot(struct sampler *sampler, const struct pru_shm *shm,
+                  const struct sample_io *io);
+
+/* Looks for a command and executes it; counts control->alive; checks the canaries. True when
+ * state, error or command_ack changed. */
+bool sampler_poll(struct sampler *sampler, uint64_t now_tick);
+
+static inline enum pru_state sampler_state(const struct sampler *sampler)
+{
+    return sampler->state;
+}
+
+/* ARMED or RUNNING: samples are due at the time base's ticks. */
+static inline bool sampler_is_active(const struct sampler *sampler)
+{
+    return sampler->state == PRU_STATE_ARMED || sampler->state == PRU_STATE_RUNNING;
+}
+
+/* Takes one sample that was triggered at `tick`: reads the converters, calculates, writes them,
+ * stores it. The first one starts the run (RUNNING, started_tick); the last one before
+ * stop_sample hands the block over, switches the target off and becomes DONE. True when a block
+ * was handed over or the state changed. Only while sampler_is_active. */
+bool sampler_step(struct sampler *sampler, uint64_t tick);
+
+/* How long the last sample took; after 10 000 of them the ring of utilisation gets an entry.
+ * other_ticks: the other core's longest loop since the last call. */
+void sampler_account(struct sampler *sampler, uint64_t tick, uint32_t ticks,
+                     uint32_t other_ticks);
+
+/* For a board that may wait: false while the next sample would fall into a lost block, or would
+ * be an underrun. */
+bool sampler_has_room(const struct sampler *sampler);
+bool sampler_has_input(const struct sampler *sampler);
+
+#endif

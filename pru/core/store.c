@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+#include "pru/core/store.h"
+
+#include "pru/core/fx.h"
+
+enum {
+    KNOT_MAX = VSOURCE_STORE_KNOTS - 2,
+};
+
+/* Between two knots; fraction_n32 of the way. */
+static uint32_t interpolate(const uint32_t *knots, uint32_t fraction_n32)
+{
+    if (knots[1] >= knots[0]) {
+        return knots[0] + fx_high(fx_mul_u32(knots[1] - knots[0], fraction_n32));
+    }
+    return knots[0] - fx_high(fx_mul_u32(knots[0] - knots[1], fraction_n32));
+}
+
+/* Voltage and resistances from the state of charge. */
+static void look_up(struct store *s)
+{
+    const struct vsource_store *p = s->params;
+    uint32_t knot = (uint32_t)(s->soc_n62 >> VSOURCE_STORE_INDEX_SHIFT);
+    uint32_t fraction_n32 = fx_high(s->soc_n62 << (64 - VSOURCE_STORE_INDEX_SHIFT));
+
+    if (knot > KNOT_MAX) {
+        knot = KNOT_MAX;
+        fraction_n32 = UINT32_MAX;
+    }
+    s->V_oc_uV_n8 = interpolate(&p->V_oc_uV_n8[knot], fraction_n32);
+    s->R_series_kOhm_n28 = interpolate(&p->R_series_kOhm_n28[knot], fraction_n32);
+    s->R_half_kOhm_n28 = fx_clamp_u32(
+        fx_scale(fx_sub_u32(p->V_oc_uV_n8[knot + 1], p->V_oc_uV_n8[knot]), p->R_half));
+}
+
+static uint32_t terminal_uV(const struct store *s)
+{
+    uint64_t drop_uV_n8 = fx_mul_shift(s->I_nA_n32, s->R_series_kOhm_n28, 52);
+
+    if (s->soc_n62 == 0 && s->soc_rest == 0) {
+        return 0;
+    }
+    if (s->is_charging) {
+        return fx_clamp_u32(fx_add_u64(s->V_oc_uV_n8, drop_uV_n8) >> 8);
+    }
+    return (uint32_t)(fx_sub_u64(s->V_oc_uV_n8, drop_uV_n8) >> 8);
+}
+
+void store_init(struct store *store, const struct vsource_store *params)
+{
+    struct store initial = { .params = params, .soc_n62 = params->soc_init_n62 };
+
+    *store = initial;
+    look_up(store);
+    store->V_uV = terminal_uV(store);
+}
+
+/* What two opposite flows leave, and whether it charges. */
+static uint64_t net(uint64_t in, uint64_t out, bool *is_charging)
+{
+    *is_charging = in >= out;
+    return in >= out ? in - out : out - in;
+}
+
+/* The current that power_fW_n8 drives: P / V, V from the quadratic in the header. */
+static uint64_t power_current(struct store *s, uint64_t power_fW_n8, bool is_charging,
+                              uint32_t V_direct_uV_n8)
+{
+    uint32_t R_kOhm_n28 = fx_add_u32(s->R_series_kOhm_n28, s->R_half_kOhm_n28);
+    uint64_t square_n16 = fx_mul_u32(V_direct_uV_n8, V_direct_uV_n8);
+    uint64_t four_PR_n16 = fx_mul_shift(power_fW_n8, R_kOhm_n28, 18); /* n36 - n16 - 2 */
+    uint64_t root_n8 = 0;
+    struct vsource_scale inverse;
+
+    if (is_charging) {
+        root_n8 = fx_sqrt_u64(fx_add_u64(square_n16, four_PR_n16));
+    } else if (square_n16 >= four_PR_n16) {
+        root_n8 = fx_sqrt_u64(square_n16 - four_PR_n16);
+    } else {
+        s->is_exhausted = true; /* beyond the most it can give: half the voltage */
+    }
+    inverse = fx_reciprocal((root_n8 + V_direct_uV_n8) >> 1);
+    inverse.shift -= 32;
+    return fx_scale(power_fW_n8, inverse);
+}
+
+static void add_charge(struct store *s, uint64_t I_nA_n32)
+{
+    const struct vsource_store *p = s->params;
+    struct fx_wide delta = fx_shift_wide(fx_mul_wide(I_nA_n32, p->soc_per_current.mantissa),
+                                         p->soc_per_current.shift);
+    uint32_t rest = s->soc_rest + delta.low;
+    uint64_t soc_n62 = fx_add_u64(fx_add_u64(s->soc_n62, delta.high), rest < delta.low ? 1 : 0);
+
+    if (s->soc_n62 >= p->soc_max_n62) {
+        s->I_nA_n32 = 0; /* full; what it started with above the limit stays */
+    } else if (soc_n62 >= p->soc_max_n62) {
+        s->soc_n62 = p->soc_max_n62;
+        s->soc_rest = 0;
+    } else {
+        s->soc_n62 = soc_n62;
+        s->soc_rest = rest;
+    }
+}
+
+static void take_charge(struct store *s, uint64_t I_nA_n32)
+{
+    const struct vsource_store *p = s->params;
+    struct fx_wide delta = fx_shift_wide(fx_mul_wide(I_nA_n32, p->soc_per_current.mantissa),
+                                         p->soc_per_current.shift);
+    uint64_t borrow = s->soc_rest < delta.low ? 1 : 0;
+
+    if (s->soc_n62 < fx_add_u64(delta.high, borrow)) {
+        s->soc_n62 = 0;
+        s->soc_rest = 0;
+        s->is_exhausted = true;
+        return;
+    }
+    s->soc_n62 -= delta.high + borrow;
+    s->soc_rest -= delta.low;
+}
+
+void store_step(struct store *store, const struct store_flow *flow)
+{
+    const struct vsource_store *p = store->params;
+    uint64_t leak_n32 = fx_add_u64(p->I_leak_nA_n32, fx_scale(store->V_oc_uV_n8, p->G_leak));
+    uint64_t charge_n32 = flow->charge_nA_n32;
+    uint64_t discharge_n32 = fx_add_u64(flow->discharge_nA_n32, leak_n32);
+    bool is_power_charging = false;
+    bool is_direct_charging = false;
+    uint64_t power_n8 = net(flow->charge_fW_n8, flow->discharge_fW_n8, &is_power_charging);
+    uint64_t direct_n32 = net(charge_n32, discharge_n32, &is_direct_charging);
+
+    store->is_exhausted = false;
+    if (power_n8 != 0) {
+        uint32_t R_kOhm_n28 = fx_add_u32(store->R_series_kOhm_n28, store->R_half_kOhm_n28);
+        uint32_t shift_uV_n8 = fx_clamp_u32(fx_mul_shift(direct_n32, R_kOhm_n28, 52));
+        uint32_t V_direct_uV_n8 = is_direct_charging
+                                      ? fx_add_u32(store->V_oc_uV_n8, shift_uV_n8)
+                                      : fx_sub_u32(store->V_oc_uV_n8, shift_uV_n8);
+        uint64_t I_n32 = power_current(store, power_n8, is_power_charging, V_direct_uV_n8);
+
+        if (is_power_charging) {
+            charge_n32 = fx_add_u64(charge_n32, I_n32);
+        } else {
+            discharge_n32 = fx_add_u64(discharge_n32, I_n32);
+        }
+    }
+    store->I_nA_n32 = net(charge_n32, discharge_n32, &store->is_charging);
+    if (store->is_charging) {
+        add_charge(store, store->I_nA_n32);
+    } else {
+        take_charge(store, store->I_nA_n32);
+    }
+    look_up(store);
+    store->V_uV = terminal_uV(store);
+}

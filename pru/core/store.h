@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* The energy store between input and output: capacitor, supercapacitor or battery.
+ *
+ * Holds a charge; its voltage follows from a table over the state of charge, interpolated. What
+ * is added or taken is exact to 2^-94 of the capacity, nothing is rounded away. */
+#ifndef PRU_CORE_STORE_H
+#define PRU_CORE_STORE_H
+
+#include "pru/abi/vsource_params.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What a sample does to the store. Powers and currents act together, for one sample. */
+struct store_flow {
+    uint64_t charge_fW_n8;    /* power in, at whatever voltage the terminals have */
+    uint64_t discharge_fW_n8; /* power out */
+    uint64_t charge_nA_n32;   /* current in */
+    uint64_t discharge_nA_n32;
+};
+
+/* Storage belongs to the caller. */
+struct store {
+    const struct vsource_store *params; /* a loan */
+    uint64_t soc_n62;
+    uint32_t soc_rest; /* n94 */
+    uint32_t V_oc_uV_n8;
+    uint32_t R_series_kOhm_n28;
+    uint32_t R_half_kOhm_n28; /* half a sample's change of voltage per current */
+    uint32_t V_uV;            /* at the terminals, as of the last step; 0 when empty */
+    bool is_charging;
+    uint64_t I_nA_n32; /* net current of the last step, its direction above */
+    bool is_exhausted; /* the last step asked for more than the store could give */
+};
+
+void store_init(struct store *store, const struct vsource_store *params);
+
+/* One sample. The net power P flows at the voltage V that solves
+ * V = V_oc + (I_direct + P/V) (R_series + R_half): the middle of the sample. That conserves
+ * energy, from an empty store on. Leakage is added. Charging ends at soc_max, discharging at 0.
+ */
+void store_step(struct store *store, const struct store_flow *flow);
+
+#endif

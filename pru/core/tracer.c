@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#include "pru/core/tracer.h"
+
+static const uint32_t RING_MASK = PRU_GPIO_EVENT_COUNT - 1;
+static const uint32_t PIN_MASK = (1u << PRU_GPIO_PIN_COUNT) - 1u;
+
+void tracer_boot(struct tracer *tracer, const struct pru_shm *shm)
+{
+    tracer->control = shm->control;
+    tracer->ring = shm->gpio;
+    tracer->lost = 0;
+    tracer_start(tracer, 0);
+}
+
+void tracer_start(struct tracer *tracer, uint32_t pins)
+{
+    tracer->mask = tracer->control->gpio_mask & PIN_MASK;
+    tracer->pins = pins & tracer->mask;
+    tracer->write_idx = shm_load_u32(&tracer->control->gpio_read_idx);
+    tracer->lost = 0;
+    shm_store_u32(&tracer->control->gpio_lost, 0);
+    shm_store_u32(&tracer->control->gpio_write_idx, tracer->write_idx);
+}
+
+void tracer_poll(struct tracer *tracer, uint32_t pins, uint64_t tick)
+{
+    uint32_t watched = tracer->mask;
+    uint32_t state = 0;
+
+    if ((shm_load_u32(&tracer->control->outputs) & PRU_OUTPUT_GPIO_MUTED) != 0) {
+        watched &= 1u << PRU_GPIO_POWER_GOOD_BIT;
+    }
+    state = (pins & watched) | (tracer->pins & ~watched);
+    if (state == tracer->pins) {
+        return;
+    }
+    if (tracer->write_idx - shm_load_u32(&tracer->control->gpio_read_idx)
+        >= (uint32_t)PRU_GPIO_EVENT_COUNT) {
+        /* Every event holds the whole state: the next one that fits sets the reader right. */
+        tracer->lost++;
+        tracer->pins = state;
+        shm_store_u32(&tracer->control->gpio_lost, tracer->lost);
+        return;
+    }
+    tracer->ring[tracer->write_idx & RING_MASK] = (tick << 16) | state;
+    tracer->pins = state;
+    tracer->write_idx++;
+    shm_store_u32(&tracer->control->gpio_write_idx, tracer->write_idx);
+}

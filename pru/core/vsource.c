@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+#include "pru/core/vsource.h"
+
+#include "pru/core/fx.h"
+
+static const uint32_t CURRENT_ZERO = 1u << 31;
+
+static bool has_store(const struct vsource *source)
+{
+    return (source->params->converter.flags & VSOURCE_HAS_STORE) != 0;
+}
+
+void vsource_init(struct vsource *source, const struct vsource_params *params)
+{
+    source->params = params;
+    source->residue.residue_nA = 0;
+    source->start_power_n = params->converter.start_power_n;
+    curve_harvester_init(&source->harvester, params);
+    store_init(&source->store, &params->store);
+    converter_init(&source->converter, &params->converter,
+                   has_store(source) ? source->store.V_uV : 0);
+}
+
+/* Into the store, as a sum with 2^31; rounded to nearest, limited. */
+static uint32_t offset_current(const struct store *store)
+{
+    uint64_t I_nA = fx_add_u64(store->I_nA_n32, 1u << 31) >> 32;
+    uint32_t limited_nA = fx_min_u32(fx_clamp_u32(I_nA), CURRENT_ZERO - 1u);
+
+    return store->is_charging ? CURRENT_ZERO + limited_nA : CURRENT_ZERO - limited_nA;
+}
+
+/* Charging the output capacitor takes a current (no buck: up to the store's voltage less the
+ * drop) or a power (buck: up to its voltage) from the store in the sample after switching on.
+ */
+static void charge_output(const struct vsource *source, struct store_flow *flow)
+{
+    const struct vsource_converter *p = &source->params->converter;
+
+    if (!source->converter.is_switched_on) {
+        return;
+    }
+    if ((p->flags & VSOURCE_HAS_BUCK) != 0) {
+        flow->discharge_fW_n8 = fx_add_u64(flow->discharge_fW_n8, p->P_output_charge_fW_n8);
+    } else {
+        /* C_output counts in nA n32 per uV n8 here */
+        uint64_t I_n32 = fx_scale((uint64_t)source->converter.V_out_uV << 8, p->C_output);
+
+        flow->discharge_nA_n32 = fx_add_u64(flow->discharge_nA_n32, I_n32);
+    }
+}
+
+static uint32_t aux_uV(const struct vsource *source, uint32_t V_out_uV)
+{
+    const struct vsource_converter *p = &source->params->converter;
+
+    if (p->aux_mode == VSOURCE_AUX_FIXED) {
+        return p->aux_uV;
+    }
+    if (p->aux_mode == VSOURCE_AUX_MIRROR) {
+        return V_out_uV;
+    }
+    return p->aux_mode == VSOURCE_AUX_STORAGE ? source->converter.V_mid_uV : 0;
+}
+
+static void step_source(struct vsource *source, struct curve_point point, uint32_t I_out_nA)
+{
+    struct store_flow flow = { 0, 0, 0, 0 };
+    struct converter *converter = &source->converter;
+
+    charge_output(source, &flow);
+    converter_input(converter, point, &flow);
+    converter_output(converter, I_out_nA, &flow);
+    if (has_store(source)) {
+        store_step(&source->store, &flow);
+        converter_update(converter, source->store.V_uV);
+    } else {
+        converter_update(converter, converter->V_mid_uV);
+    }
+    if ((source->params->converter.flags & VSOURCE_HAS_FEEDBACK) != 0) {
+        source->harvester.set_uV = converter->V_request_uV;
+    }
+}
+
+void vsource_step(struct vsource *source, struct curve_point input, uint32_t current_code,
+                  struct vsource_output *output)
+{
+    const struct vsource_params *p = source->params;
+    const struct converter *converter = &source->converter;
+    struct curve_point point = curve_harvester_step(&source->harvester, input);
+    uint32_t V_supply_uV = 0;
+
+    output->I_out_nA = calib_current_from_code(&p->adc_current, current_code, &source->residue);
+    output->is_starting = source->start_power_n > 0;
+    step_source(source, point, output->is_starting ? 0 : output->I_out_nA);
+    V_supply_uV = converter->V_out_uV;
+    if (output->is_starting) {
+        source->start_power_n--;
+        V_supply_uV = p->converter.start_power_uV;
+    }
+    output->V_out_uV = V_supply_uV;
+    output->V_mid_uV = converter->V_mid_uV;
+    output->V_harvest_uV = point.voltage_uV;
+    output->I_harvest_nA = point.current_nA;
+    output->I_mid_offset_nA = has_store(source) ? offset_current(&source->store) : CURRENT_ZERO;
+    output->is_on = converter->is_on;
+    output->is_power_good = converter->is_power_good;
+    output->is_clamped = converter->is_clamped;
+    output->is_gpio_muted = V_supply_uV < p->converter.V_output_log_gpio_uV;
+    output->target_code = V_supply_uV == 0 ? 0 : calib_to_code(&p->dac_target, V_supply_uV);
+    output->aux_code = p->converter.aux_mode == VSOURCE_AUX_OFF
+                           ? 0
+                           : calib_to_code(&p->dac_aux, aux_uV(source, V_supply_uV));
+    output->is_saturated = current_code >= CALIB_ADC_MAX || output->target_code >= CALIB_DAC_MAX
+                           || (has_store(source) && source->store.is_exhausted);
+}

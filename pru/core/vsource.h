@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* The virtual source of an emulation: one sample of input and of the target's current in, the
+ * codes of the converters out. Needs no shared memory; integers alike on every machine.
+ *
+ * Equations, formats and error bounds are in pru/core/README.md. */
+#ifndef PRU_CORE_VSOURCE_H
+#define PRU_CORE_VSOURCE_H
+
+#include "pru/abi/vsource_params.h"
+#include "pru/core/calib.h"
+#include "pru/core/converter.h"
+#include "pru/core/curve_harvester.h"
+#include "pru/core/store.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Storage belongs to the caller. */
+struct vsource {
+    const struct vsource_params *params; /* a loan for as long as the source is stepped */
+    struct curve_harvester harvester;
+    struct converter converter;
+    struct store store;
+    struct calib_residue residue;
+    uint32_t start_power_n; /* samples of start power that are left */
+};
+
+/* What a sample leads to. The codes are written to the converters now; the current that they
+ * cause is measured in the next sample. */
+struct vsource_output {
+    uint32_t target_code;
+    uint32_t aux_code;
+    uint32_t V_out_uV;        /* as the converter wants it */
+    uint32_t V_mid_uV;        /* terminals of the store; the input's voltage without one */
+    uint32_t I_mid_offset_nA; /* into the store, + 2^31 */
+    uint32_t I_out_nA;        /* the target's, calibrated */
+    uint32_t V_harvest_uV;    /* what the harvester handed on */
+    uint32_t I_harvest_nA;
+    bool is_on;
+    bool is_power_good;
+    bool is_gpio_muted;
+    bool is_clamped;   /* outside an efficiency table */
+    bool is_starting;  /* start power supplies the target */
+    bool is_saturated; /* a converter's code was at its limit, or the store gave its most */
+};
+
+void vsource_init(struct vsource *source, const struct vsource_params *params);
+
+/* One sample: V and I of the input in uV and nA, current_code of the target's ADC. */
+void vsource_step(struct vsource *source, struct curve_point input, uint32_t current_code,
+                  struct vsource_output *output);
+
+#endif

@@ -28,8 +28,9 @@ class Client:
         self.context = zmq.Context()
         self.socket = self.context.socket(zmq.DEALER)
         self.socket.linger = 0
+        self.socket.identity = os.urandom(8).hex().encode()  # a routing id must be text
         if curve:
-            server = key_file(os.path.join(flock.flock, name, f"{name}.pub"))
+            server = key_file(os.path.join(flock.flock, name, "sheep.pub"))
             public, secret = keys or (None, None)
             if keys is None:
                 own = key_file(os.path.join(flock.flock, "herd.key"))
@@ -48,7 +49,7 @@ class Client:
         self.context.term()
 
 
-HELLO = [b"BW1", b"HELLO", bytes(28) + b"\1\0\0\0", b"name: tester\nversion: '0'\ntake_over: false\n"]
+HELLO = [b"BW1", b"HELLO", bytes(24) + b"\1\0\0\0" + bytes(4), b"name: tester\nversion: '0'\ntake_over: false\n"]
 
 
 def answers(flock, name):

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "sheep/log_worker.h"
 
+#include "common/overview.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -64,9 +66,10 @@ struct log_worker {
     uint32_t *chunk_memory;
     struct gpio_edge *edge_memory;
     uint32_t *scratch;
-    uint64_t n_edges_dropped; /* worker */
-    uint32_t n_records;       /* worker */
-    struct rlog_end end;      /* worker; main thread once the sink is finished */
+    struct overview *overviews[PRU_BLOCK_ARRAYS]; /* worker; NULL: not recorded */
+    uint64_t n_edges_dropped;                     /* worker */
+    uint32_t n_records;                           /* worker */
+    struct rlog_end end; /* worker; main thread once the sink is finished */
 };
 
 static bool pool_make(struct pool *pool, uint32_t capacity)
@@ -130,17 +133,29 @@ static void write_record(struct log_worker *worker, const struct rlog_record_hea
     worker->n_records++;
 }
 
+static void emit_overview(void *arg, const struct rlog_record_header *header,
+                          const struct rlog_overview *entries)
+{
+    write_record(arg, header, entries, header->count * sizeof(*entries));
+}
+
 static void write_overview(struct log_worker *worker, const struct rlog_record_header *header,
                            const uint32_t *samples)
 {
-    (void)worker;
-    (void)header;
-    (void)samples;
+    struct overview *overview = worker->overviews[header->stream - RLOG_STREAM_VOLTAGE];
+
+    if (overview != NULL) {
+        overview_add(overview, header->first, samples, header->count);
+    }
 }
 
-static void flush_overviews(struct log_worker *worker)
+static void finish_overviews(struct log_worker *worker)
 {
-    (void)worker;
+    for (unsigned i = 0; i < PRU_BLOCK_ARRAYS; i++) {
+        if (worker->overviews[i] != NULL) {
+            overview_finish(worker->overviews[i]);
+        }
+    }
 }
 
 static void encode_edges(struct log_worker *worker, struct rlog_record_header *header,
@@ -204,7 +219,7 @@ static void write_edges(struct log_worker *worker, const struct job *job)
 static void finish(struct log_worker *worker, const struct job *job)
 {
     memcpy(&worker->end, job->inline_payload, sizeof(worker->end));
-    flush_overviews(worker);
+    finish_overviews(worker);
     worker->end.n_edges -= worker->n_edges_dropped;
     worker->end.n_records = worker->n_records + 1; /* END itself */
     log_sink_finish(worker->sink, &worker->end);
@@ -232,7 +247,11 @@ static bool do_job(struct log_worker *worker, const struct job *job)
         pool_give(&worker->edges, job->buffer);
         return true;
     case JOB_SYNC:
-        flush_overviews(worker);
+        for (unsigned i = 0; i < PRU_BLOCK_ARRAYS; i++) {
+            if (worker->overviews[i] != NULL) {
+                overview_flush(worker->overviews[i]);
+            }
+        }
         log_sink_sync(worker->sink);
         return true;
     case JOB_FINISH:
@@ -268,7 +287,7 @@ static void *run_thread(void *arg)
 
 static bool make_buffers(struct log_worker *worker, const struct log_worker_options *options)
 {
-    uint32_t n_chunks = options->n_streams * N_CHUNKS_PER_STREAM;
+    uint32_t n_chunks = worker->n_streams * N_CHUNKS_PER_STREAM;
     uint32_t n_edges = options->has_edges ? N_EDGE_BUFFERS : 0;
 
     if (!pool_make(&worker->chunks, n_chunks) || !pool_make(&worker->edges, n_edges)) {
@@ -282,6 +301,17 @@ static bool make_buffers(struct log_worker *worker, const struct log_worker_opti
     if (worker->chunk_memory == NULL || worker->edge_memory == NULL || worker->scratch == NULL
         || worker->jobs == NULL) {
         return false;
+    }
+    for (unsigned i = 0; i < PRU_BLOCK_ARRAYS; i++) {
+        if ((options->record_mask >> i & 1u) == 0) {
+            continue;
+        }
+        worker->overviews[i] = malloc(sizeof(struct overview));
+        if (worker->overviews[i] == NULL) {
+            return false;
+        }
+        overview_init(worker->overviews[i], (enum rlog_stream)(RLOG_STREAM_VOLTAGE + i),
+                      emit_overview, worker);
     }
     for (uint32_t i = 0; i < n_chunks; i++) {
         pool_give(&worker->chunks, worker->chunk_memory + (size_t)i * RLOG_CHUNK_SAMPLES);
@@ -297,11 +327,15 @@ struct log_worker *log_worker_create(const struct log_worker_options *options,
 {
     struct log_worker *worker = calloc(1, sizeof(*worker));
 
-    if (worker == NULL || !make_buffers(worker, options)) {
+    if (worker == NULL) {
+        err_set(err, ERR_MEMORY, "buffers before the log");
+        return NULL;
+    }
+    worker->n_streams = (unsigned)__builtin_popcount(options->record_mask);
+    if (!make_buffers(worker, options)) {
         err_set(err, ERR_MEMORY, "buffers before the log");
         goto fail;
     }
-    worker->n_streams = options->n_streams;
     worker->compression = options->compression;
     if (options->compression != 0) {
         worker->deflate = rlog_deflate_create(options->compression, err);
@@ -375,6 +409,9 @@ void log_worker_destroy(struct log_worker **worker_p)
     rlog_deflate_destroy(&worker->deflate);
     if (worker->has_semaphore) {
         sem_destroy(&worker->wake);
+    }
+    for (unsigned i = 0; i < PRU_BLOCK_ARRAYS; i++) {
+        free(worker->overviews[i]);
     }
     free(worker->chunks.buffers);
     free(worker->edges.buffers);

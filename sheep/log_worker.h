@@ -27,8 +27,8 @@ enum {
 struct log_worker;
 
 struct log_worker_options {
-    size_t memory_bytes; /* of the sink */
-    unsigned n_streams;  /* sample streams that are recorded: 0..4 */
+    size_t memory_bytes;  /* of the sink */
+    uint32_t record_mask; /* sample streams that are recorded, bits of enum pru_array */
     bool has_edges;
     unsigned compression; /* 0 none, 1..9 */
     int event_fd;         /* see log_sink_create */

@@ -92,20 +92,24 @@ static void tell(struct recorder *recorder, struct recorder_event *event)
     }
 }
 
-/* "DIR/NAME.rlog" gives "TRUTH_DIR/NAME.truth". */
-static void set_truth(struct recorder *recorder, const char *log_folder)
+/* The simulated board is told which port, and where "DIR/NAME.rlog" has its NAME.truth. */
+static void expect(struct recorder *recorder, const struct recorder_request *request)
 {
-    const char *slash = strrchr(log_folder, '/');
-    const char *name = slash == NULL ? log_folder : slash + 1;
+    const char *slash = strrchr(request->log_folder, '/');
+    const char *name = slash == NULL ? request->log_folder : slash + 1;
     const char *dot = strrchr(name, '.');
     int length = dot == NULL ? (int)strlen(name) : (int)(dot - name);
-    char path[PATH_SIZE + 16];
+    bool is_port_B = request->manifest.config.target_port == PORT_B;
+    char path[PATH_SIZE + 16] = "";
 
-    if (recorder->options->truth_dir == NULL) {
+    if (strcmp(recorder->board->ops->name, "sim") != 0) {
         return;
     }
-    snprintf(path, sizeof(path), "%s/%.*s.truth", recorder->options->truth_dir, length, name);
-    board_sim_set_truth(recorder->board, path);
+    if (recorder->options->truth_dir != NULL) {
+        snprintf(path, sizeof(path), "%s/%.*s.truth", recorder->options->truth_dir, length,
+                 name);
+    }
+    board_sim_expect(recorder->board, is_port_B, path);
 }
 
 static int prepare(struct recorder *recorder, const struct recorder_request *request,
@@ -126,7 +130,7 @@ static int prepare(struct recorder *recorder, const struct recorder_request *req
         return err_set(err, ERR_STATE, "the recorder is busy with %s",
                        recorder->now.log_folder);
     }
-    set_truth(recorder, request->log_folder);
+    expect(recorder, request);
     recorder->is_start_told = false;
     recorder->recording = recording_create(&options, &answer->promise_ns, err);
     if (recorder->recording == NULL) {

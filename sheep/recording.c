@@ -107,7 +107,7 @@ static int open_log(struct recording *recording, struct err *err)
     uint32_t mask = record_mask(manifest);
     struct log_worker_options options = {
         .memory_bytes = (size_t)manifest->config.record.memory_bytes,
-        .n_streams = count_bits(mask),
+        .record_mask = mask,
         .has_edges = manifest->gpio_mask != 0,
         .compression = manifest->config.record.compression,
         .event_fd = recording->options.event_fd,

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* The map `sim:` of sheep.yaml: the world around a simulated board, and the board's own faults.
+ */
+#ifndef SHEEP_SIM_CONFIG_H
+#define SHEEP_SIM_CONFIG_H
+
+#include "common/err.h"
+#include "common/experiment.h"
+#include "common/schema.h"
+#include "common/yaml_doc.h"
+#include "pru/sim/world.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum sim_speed {
+    SIM_REAL, /* a sample every 10 us of the host's clock */
+    SIM_FAST, /* as fast as the recorder takes them, without loss */
+};
+
+struct sim_config {
+    struct world_config world;
+    double oscillator_ppm; /* of the PRU's counter against the host's clock */
+    enum sim_speed speed;
+    char pin_file[PATH_SIZE];  /* its first byte becomes 1 the moment that sample 0 is taken */
+    char uart_link[PATH_SIZE]; /* becomes a link to a serial line that the target writes to */
+    bool truth; /* what was true at every sample is written beside: 32 bytes a sample */
+    /* faults */
+    uint32_t late_samples; /* the board starts so much late and does not say so */
+    uint64_t hang_at;      /* takes no sample from this one on; 0: never */
+    uint64_t overwrite_at; /* a canary of the shared memory is lost then; 0: never */
+};
+
+extern const struct schema sim_config_schema;
+
+/* What the map leaves out is as world_config_default() has it. `map` may be NULL; paths in it
+ * are relative to the folder of `file`. All faults in one error. */
+MUST_CHECK int sim_config_load(struct sim_config *config, const struct yaml_node *map,
+                               const char *file, struct err *err);
+
+#endif

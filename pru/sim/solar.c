@@ -18,17 +18,24 @@ void solar_init(struct solar *solar, const struct world_transducer *cell)
     solar_set(solar, cell->irradiance_W_per_m2, cell->temperature_C);
 }
 
+/* What makes the short-circuit current, of which Rs and Rsh lose a little, the data sheet's. */
+static double standard_Iph_A(const struct world_transducer *cell, double above_K)
+{
+    return cell->Isc_mA * 1e-3 * (1.0 + cell->Isc_per_K * above_K)
+           * (1.0 + cell->Rs_Ohm / cell->Rsh_Ohm);
+}
+
 static void set_temperature(struct solar *solar, double temperature_C)
 {
     const struct world_transducer *cell = solar->cell;
     double above_K = temperature_C - STANDARD_C;
     double Voc_V = cell->Voc_V + cell->Voc_V_per_K * above_K;
-    double Isc_A = cell->Isc_mA * 1e-3 * (1.0 + cell->Isc_per_K * above_K);
+    double Iph_A = standard_Iph_A(cell, above_K);
 
     solar->temperature_C = temperature_C;
     solar->slope_V =
         cell->ideality * (double)cell->n_cells * BOLTZMANN_V_PER_K * (temperature_C + ZERO_C_K);
-    solar->I0_A = (Isc_A - Voc_V / cell->Rsh_Ohm) / expm1(Voc_V / solar->slope_V);
+    solar->I0_A = (Iph_A - Voc_V / cell->Rsh_Ohm) / expm1(Voc_V / solar->slope_V);
 }
 
 void solar_set(struct solar *solar, double irradiance_W_per_m2, double temperature_C)
@@ -44,9 +51,7 @@ void solar_set(struct solar *solar, double irradiance_W_per_m2, double temperatu
         set_temperature(solar, temperature_C);
     }
     solar->irradiance_W_per_m2 = irradiance_W_per_m2;
-    solar->Iph_A = cell->Isc_mA * 1e-3 * (1.0 + cell->Isc_per_K * above_K)
-                   * (1.0 + cell->Rs_Ohm / cell->Rsh_Ohm) * irradiance_W_per_m2
-                   / STANDARD_W_PER_M2;
+    solar->Iph_A = standard_Iph_A(cell, above_K) * irradiance_W_per_m2 / STANDARD_W_PER_M2;
 }
 
 /* Newton on f(I) = Iph - I0 expm1(Vd / s) - Vd / Rsh - I, Vd = V + I Rs; f is concave and
@@ -98,22 +103,26 @@ static double open_circuit(struct solar *solar)
     return V_V;
 }
 
+/* Far beyond it the Newton steps of current_at would be many: each is one slope_V long. */
+static bool is_beyond_open_circuit(const struct solar *solar, double V_V)
+{
+    return solar->Iph_A - solar->I0_A * (exp(fmin(V_V / solar->slope_V, 200.0)) - 1.0)
+           <= V_V / solar->cell->Rsh_Ohm;
+}
+
 void solar_point(struct solar *solar, double setpoint_V, double *voltage_V, double *current_A)
 {
-    double I_A = 0;
-
     if (solar->Iph_A <= 0) {
         *voltage_V = 0;
         *current_A = 0;
         return;
     }
-    I_A = current_at(solar, setpoint_V);
-    if (I_A > 0) {
-        *voltage_V = setpoint_V;
-        *current_A = I_A;
+    if (is_beyond_open_circuit(solar, setpoint_V)) {
+        solar->I_A = 0;
+        *voltage_V = open_circuit(solar);
+        *current_A = 0;
         return;
     }
-    solar->I_A = 0;
-    *voltage_V = open_circuit(solar);
-    *current_A = 0;
+    *voltage_V = setpoint_V;
+    *current_A = fmax(current_at(solar, setpoint_V), 0);
 }

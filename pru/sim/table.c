@@ -28,7 +28,8 @@ static int grow(struct table *table, size_t *capacity)
     return 0;
 }
 
-/* Number of values in the line, -1 when something in it is none. */
+/* Number of values in the line, -1 when something in it is none; one more than fit when there
+ * are too many. */
 static int parse_row(char *line, double values[TABLE_MAX_COLUMNS])
 {
     char *at = line;
@@ -52,7 +53,7 @@ static int parse_row(char *line, double values[TABLE_MAX_COLUMNS])
         }
         at = end + 1;
     }
-    return count;
+    return TABLE_MAX_COLUMNS + 1;
 }
 
 static int add_row(struct table *table, const double *values, size_t *capacity)
@@ -75,6 +76,9 @@ static const char *take_line(struct table *table, char *line, size_t min_columns
 
     if (count < 0) {
         return "not a row of numbers";
+    }
+    if (count > TABLE_MAX_COLUMNS) {
+        return "too many columns";
     }
     if ((size_t)count < min_columns) {
         return "too few columns";

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+/* What the node keeps: logs, inputs, the journal, and its own configuration. */
+#include "common/buf.h"
+#include "common/rlog.h"
+#include "sheep/config.h"
+#include "sheep/input_store.h"
+#include "sheep/node_journal.h"
+#include "sheep/store.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <ftw.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct fixture {
+    char folder[64];
+    struct sheep_config config;
+    struct store store;
+    struct input_store inputs;
+    struct err err;
+};
+
+static int remove_one(const char *path, const struct stat *status, int flag, struct FTW *ftw)
+{
+    (void)status;
+    (void)flag;
+    (void)ftw;
+    return remove(path);
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+
+    assert_non_null(f);
+    assert_true(sodium_init() >= 0);
+    snprintf(f->folder, sizeof(f->folder), "/tmp/bw-store-XXXXXX");
+    assert_non_null(mkdtemp(f->folder));
+    snprintf(f->config.data, sizeof(f->config.data), "%s/data", f->folder);
+    snprintf(f->config.board, sizeof(f->config.board), "sim");
+    assert_int_equal(sheep_config_make_folders(&f->config, &f->err), 0);
+    assert_int_equal(store_open(&f->store, &f->config, &f->err), 0);
+    assert_int_equal(input_store_open(&f->inputs, &f->config, &f->err), 0);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    nftw(f->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    free(f);
+    return 0;
+}
+
+static void make_log(struct fixture *f, const char *name)
+{
+    struct rlog_manifest manifest = { .node = "sheep0", .experiment = 5 };
+    char path[PATH_SIZE];
+    struct rlog_writer *writer = NULL;
+
+    assert_int_equal(store_log_path(&f->store, name, path, &f->err), 0);
+    writer = rlog_writer_create(path, &manifest, &f->err);
+    assert_non_null(writer);
+    rlog_writer_destroy(&writer);
+}
+
+static void test_a_taken_name_is_numbered_refused_or_overwritten(void **state)
+{
+    struct fixture *f = *state;
+    char name[PROTO_NAME_SIZE];
+
+    assert_int_equal(store_choose(&f->store, "run", EXISTS_REFUSE, name, &f->err), 0);
+    assert_string_equal(name, "run");
+    for (int i = 0; i < 2; i++) {
+        make_log(f, name);
+        assert_int_equal(store_choose(&f->store, "run", EXISTS_REFUSE, name, &f->err), -1);
+        assert_int_equal(f->err.code, ERR_EXISTS);
+        assert_int_equal(store_choose(&f->store, "run", EXISTS_NUMBER, name, &f->err), 0);
+        assert_string_equal(name, i == 0 ? "run_1" : "run_2");
+    }
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(store_choose(&f->store, "run", EXISTS_OVERWRITE, name, &f->err), 0);
+        assert_string_equal(name, "run");
+        assert_false(store_has(&f->store, "run"));
+        make_log(f, "run");
+    }
+    assert_true(store_has(&f->store, "run_1"));
+}
+
+static void test_names_do_not_leave_the_folder(void **state)
+{
+    static const char *const NAMES[] = {
+        "../x", "a/b", "", ".", "..", "-x", ".hidden", "a\nb"
+    };
+    struct fixture *f = *state;
+    char path[PATH_SIZE];
+    char name[PROTO_NAME_SIZE];
+    char target[PATH_SIZE];
+
+    for (size_t i = 0; i < ARRAY_LEN(NAMES); i++) {
+        assert_int_equal(store_log_path(&f->store, NAMES[i], path, &f->err), -1);
+        assert_int_equal(store_remove(&f->store, NAMES[i], &f->err), -1);
+        assert_int_equal(store_choose(&f->store, NAMES[i], EXISTS_NUMBER, name, &f->err), -1);
+    }
+    /* A link is neither followed nor overwritten. */
+    snprintf(target, sizeof(target), "%s/elsewhere", f->folder);
+    assert_int_equal(mkdir(target, 0755), 0);
+    assert_int_equal(store_log_path(&f->store, "link", path, &f->err), 0);
+    assert_int_equal(symlink(target, path), 0);
+    assert_false(store_has(&f->store, "link"));
+    assert_int_equal(store_remove(&f->store, "link", &f->err), -1);
+    assert_int_equal(store_choose(&f->store, "link", EXISTS_OVERWRITE, name, &f->err), -1);
+    assert_int_equal(access(target, F_OK), 0);
+}
+
+static void test_the_list_tells_what_is_known(void **state)
+{
+    struct fixture *f = *state;
+    struct store_entry entry = { .n_samples = 1000, .log_bytes = 77, .experiment = 5 };
+    struct buf list = { 0 };
+    struct yaml_doc *doc = NULL;
+
+    assert_int_equal(store_list(&f->store, "", &list, &f->err), 0);
+    assert_string_equal(list.data, "[]\n");
+    buf_clear(&list);
+    make_log(f, "a");
+    make_log(f, "b");
+    make_log(f, "c");
+    snprintf(entry.digest, sizeof(entry.digest), "abcd");
+    assert_int_equal(store_note(&f->store, "b", &entry, &f->err), 0);
+    assert_int_equal(store_list(&f->store, "c", &list, &f->err), 0);
+    doc = yaml_parse(list.data, list.size, "list", &f->err);
+    assert_non_null(doc);
+    assert_int_equal(yaml_root(doc)->count, 3);
+    assert_string_equal(yaml_text(yaml_get(yaml_root(doc)->items[0], "state"), ""),
+                        "unfinished");
+    assert_string_equal(yaml_text(yaml_get(yaml_root(doc)->items[1], "state"), ""), "closed");
+    assert_string_equal(yaml_text(yaml_get(yaml_root(doc)->items[1], "digest"), ""), "abcd");
+    assert_string_equal(yaml_text(yaml_get(yaml_root(doc)->items[1], "samples"), ""), "1000");
+    assert_string_equal(yaml_text(yaml_get(yaml_root(doc)->items[2], "state"), ""),
+                        "recording");
+    yaml_destroy(&doc);
+    buf_fini(&list);
+    assert_int_equal(store_remove(&f->store, "b", &f->err), 0);
+    assert_int_equal(store_find(&f->store, "b", &entry, &f->err), -1);
+    assert_int_equal(store_remove(&f->store, "b", &f->err), -1);
+    assert_int_equal(f->err.code, ERR_NOT_FOUND);
+}
+
+static void test_space_counts_the_reserve(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t free_bytes = store_free_bytes(&f->store);
+
+    assert_true(free_bytes > 0);
+    assert_int_equal(store_check_space(&f->store, 1000, &f->err), 0);
+    assert_int_equal(store_check_space(&f->store, free_bytes * 2, &f->err), -1);
+    assert_int_equal(f->err.code, ERR_NO_SPACE);
+    assert_non_null(strstr(f->err.text, "disk"));
+    assert_int_equal(store_check_space(&f->store, UINT64_MAX, &f->err), -1);
+    f->store.reserve_bytes = UINT64_MAX;
+    assert_int_equal(store_check_space(&f->store, 1000, &f->err), -1);
+}
+
+/* ---- inputs ---- */
+
+static void digest_of(const void *data, size_t size, char text[DIGEST_TEXT_SIZE])
+{
+    unsigned char hash[32];
+
+    crypto_generichash(hash, sizeof(hash), data, size, NULL, 0);
+    sodium_bin2hex(text, DIGEST_TEXT_SIZE, hash, sizeof(hash));
+}
+
+static void test_an_input_arrives_in_pieces_and_counts_when_verified(void **state)
+{
+    struct fixture *f = *state;
+    char data[1000];
+    char digest[DIGEST_TEXT_SIZE];
+    char path[PATH_SIZE];
+    uint64_t n_bytes = 0;
+    bool is_whole = false;
+    struct input_piece piece = { .digest = digest, .size = sizeof(data), .n_bytes = 400 };
+
+    memset(data, 'x', sizeof(data));
+    digest_of(data, sizeof(data), digest);
+    piece.data = data;
+    assert_int_equal(input_store_put(&f->inputs, &piece, &n_bytes, &f->err), 0);
+    assert_int_equal(n_bytes, 400);
+    /* A piece with a hole before it, and one behind the end. */
+    piece.offset = 500;
+    assert_int_equal(input_store_put(&f->inputs, &piece, &n_bytes, &f->err), -1);
+    assert_int_equal(f->err.code, ERR_STATE);
+    piece.offset = 700;
+    assert_int_equal(input_store_put(&f->inputs, &piece, &n_bytes, &f->err), -1);
+    piece.offset = UINT64_MAX - 10;
+    assert_int_equal(input_store_put(&f->inputs, &piece, &n_bytes, &f->err), -1);
+    /* Overlap counts once. */
+    piece.offset = 300;
+    assert_int_equal(input_store_put(&f->inputs, &piece, &n_bytes, &f->err), 0);
+    assert_int_equal(n_bytes, 700);
+    assert_int_equal(input_store_have(&f->inputs, digest, &n_bytes, &is_whole, &f->err), 0);
+    assert_int_equal(n_bytes, 700);
+    assert_false(is_whole);
+    assert_int_equal(input_store_path(&f->inputs, digest, path, &f->err), -1);
+    piece.offset = 700;
+    piece.n_bytes = 300;
+    assert_int_equal(input_store_put(&f->inputs, &piece, &n_bytes, &f->err), 0);
+    assert_int_equal(input_store_verify(&f->inputs, digest, &f->err), 0);
+    assert_int_equal(input_store_path(&f->inputs, digest, path, &f->err), 0);
+    assert_int_equal(input_store_have(&f->inputs, digest, &n_bytes, &is_whole, &f->err), 0);
+    assert_true(is_whole);
+    assert_int_equal(n_bytes, 1000);
+}
+
+static void test_an_input_with_another_content_is_removed(void **state)
+{
+    struct fixture *f = *state;
+    char data[100] = "other";
+    char digest[DIGEST_TEXT_SIZE];
+    uint64_t n_bytes = 0;
+    bool is_whole = false;
+    struct input_piece piece = { digest, sizeof(data), 0, data, sizeof(data) };
+
+    digest_of("expected", 8, digest);
+    assert_int_equal(input_store_put(&f->inputs, &piece, &n_bytes, &f->err), 0);
+    assert_int_equal(input_store_verify(&f->inputs, digest, &f->err), -1);
+    assert_int_equal(f->err.code, ERR_CORRUPT);
+    assert_int_equal(input_store_have(&f->inputs, digest, &n_bytes, &is_whole, &f->err), 0);
+    assert_int_equal(n_bytes, 0);
+    piece.digest = "../../etc/passwd";
+    assert_int_equal(input_store_put(&f->inputs, &piece, &n_bytes, &f->err), -1);
+}
+
+/* ---- journal, config ---- */
+
+static void test_the_journal_comes_back(void **state)
+{
+    struct fixture *f = *state;
+    struct node_journal journal = {
+        .experiment = UINT64_MAX - 1,
+        .controller = 1234567890123456789u,
+        .experiment_name = "solar: day",
+        .owner = "herd \"one\"",
+        .user = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7",
+        .log = "solar_1",
+        .n_planned = 1000,
+        .is_going = true,
+        .T_ns = INT64_C(1800000000000000000),
+        .arm_n = 3,
+    };
+    struct node_journal back;
+
+    assert_int_equal(node_journal_load(&back, f->folder, &f->err), 0);
+    assert_int_equal(back.experiment, 0);
+    assert_int_equal(node_journal_save(&journal, f->folder, &f->err), 0);
+    assert_int_equal(node_journal_load(&back, f->folder, &f->err), 0);
+    assert_memory_equal(&back, &journal, sizeof(journal));
+    snprintf(journal.log, sizeof(journal.log), "../x");
+    assert_int_equal(node_journal_save(&journal, f->folder, &f->err), 0);
+    assert_int_equal(node_journal_load(&back, f->folder, &f->err), -1);
+    assert_int_equal(back.experiment, 0);
+}
+
+static int load_text(struct fixture *f, struct sheep_config *config, const char *text)
+{
+    char path[PATH_SIZE];
+
+    snprintf(path, sizeof(path), "%s/sheep.yaml", f->folder);
+    assert_int_equal(file_write_atomic(path, text, strlen(text), 0644, &f->err), 0);
+    return sheep_config_load(config, path, &f->err);
+}
+
+static void test_sheep_yaml_has_defaults_and_paths_of_its_folder(void **state)
+{
+    struct fixture *f = *state;
+    struct sheep_config config;
+    char expected[PATH_SIZE];
+
+    assert_int_equal(load_text(f, &config, "name: sheep0\nclock: {offset_us: 5000000.0}\n"), 0);
+    assert_int_equal(config.port, 4240);
+    assert_string_equal(config.address, "*");
+    snprintf(expected, sizeof(expected), "%s/data", f->folder);
+    assert_string_equal(config.data, expected);
+    assert_false(config.has_calibration);
+    assert_false(config.clock.locked);
+    assert_true(sheep_config_clock(&config).utc_offset_ns == INT64_C(5000000000));
+    sheep_config_fini(&config);
+    assert_int_equal(load_text(f, &config, "name: a\nsim: {seed: 1}\ndata: /abs\n"), 0);
+    assert_string_equal(config.data, "/abs");
+    assert_non_null(yaml_get(config.sim, "seed"));
+    sheep_config_fini(&config);
+}
+
+static void test_sheep_yaml_with_faults_names_them(void **state)
+{
+    struct fixture *f = *state;
+    struct sheep_config config;
+
+    assert_int_equal(load_text(f, &config, "name: sheep0\nprot: 1\n"), -1);
+    assert_non_null(strstr(f->err.text, "port"));
+    assert_int_equal(load_text(f, &config, "port: 70000\nname: x\n"), -1);
+    assert_int_equal(load_text(f, &config, "name: ../x\n"), -1);
+    assert_int_equal(load_text(f, &config, "port: 4240\n"), -1);
+    assert_int_equal(load_text(f, &config, "name: a\nsim: [1]\n"), -1);
+    assert_int_equal(load_text(f, &config, "name: a\ncalibration: missing.yaml\n"), -1);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_a_taken_name_is_numbered_refused_or_overwritten),
+        TEST(test_names_do_not_leave_the_folder),
+        TEST(test_the_list_tells_what_is_known),
+        TEST(test_space_counts_the_reserve),
+        TEST(test_an_input_arrives_in_pieces_and_counts_when_verified),
+        TEST(test_an_input_with_another_content_is_removed),
+        TEST(test_the_journal_comes_back),
+        TEST(test_sheep_yaml_has_defaults_and_paths_of_its_folder),
+        TEST(test_sheep_yaml_with_faults_names_them),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

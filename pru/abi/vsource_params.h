@@ -16,7 +16,7 @@ enum {
     VSOURCE_TABLE_SIZE = 12,        /* of an efficiency table's axis */
     VSOURCE_STORE_KNOTS = 129,      /* state of charge 0/128 to 128/128 */
     VSOURCE_CURVE_KNOTS = 33,       /* V/Voc of 0/32 to 32/32 */
-    VSOURCE_STORE_INDEX_SHIFT = 55, /* state of charge n62 to knot */
+    VSOURCE_STORE_INDEX_SHIFT = 51, /* state of charge n58 to knot */
 };
 
 /* ADC: value = ((raw x factor_n16 + round) >> 16) + offset, in uV or nA.
@@ -118,17 +118,18 @@ struct vsource_converter {
     uint32_t LUT_input_V_log2_uV;   /* width of a voltage bin */
     uint32_t LUT_input_I_log2_nA;   /* lower edge of current bin 0; bin k: 2^(log2 + k) */
     uint32_t LUT_output_I_log2_nA;
-    uint32_t reserved[3];
+    uint32_t output_charge_n; /* samples over which that is spread */
+    uint32_t reserved[2];
     uint32_t LUT_input_n20[VSOURCE_TABLE_SIZE][VSOURCE_TABLE_SIZE]; /* [voltage][current] */
     uint32_t LUT_output_inverse_n16[VSOURCE_TABLE_SIZE];
 };
 
 struct vsource_store {
-    uint64_t soc_init_n62;
-    uint64_t soc_max_n62;                 /* charging ends here; discharging may start above */
+    uint64_t soc_init_n58;
+    uint64_t soc_max_n58;                 /* charging ends here; discharging may start above */
     uint64_t I_leak_nA_n32;               /* constant */
     struct vsource_scale G_leak;          /* nA n32 per uV n8 */
-    struct vsource_scale soc_per_current; /* state of charge n94 per nA n32 x sample */
+    struct vsource_scale soc_per_current; /* state of charge n90 per nA n32 x sample */
     struct vsource_scale R_half; /* kOhm n28 per uV n8 between two knots: half a sample's
                                   * change of voltage per current */
     uint32_t V_oc_uV_n8[VSOURCE_STORE_KNOTS];

@@ -163,7 +163,7 @@ static void check_thresholds(struct converter *c)
         c->is_on = c->V_mid_uV >= p->V_disable_uV;
     } else if (c->V_mid_uV >= p->V_enable_uV) {
         c->is_on = true;
-        c->is_switched_on = true;
+        c->output_charge_n = p->output_charge_n;
     }
 }
 
@@ -203,7 +203,7 @@ void converter_update(struct converter *converter, uint32_t V_mid_uV)
     bool is_check = false;
 
     converter->V_mid_uV = V_mid_uV;
-    converter->is_switched_on = false;
+    converter->output_charge_n = fx_sub_u32(converter->output_charge_n, 1);
     converter->check_count++;
     is_check = converter->check_count >= p->check_interval_n;
     if (is_check) {

@@ -25,9 +25,9 @@ struct converter {
     uint32_t startup_drain_n;
     bool is_on;
     bool is_power_good;
-    bool is_regulated;   /* buck: V_out_uV is V_output_uV, not the store's less the drop */
-    bool is_clamped;     /* this sample lay outside an efficiency table */
-    bool is_switched_on; /* in this sample: the output capacitor is charged in the next */
+    bool is_regulated;        /* buck: V_out_uV is V_output_uV, not the store's less the drop */
+    bool is_clamped;          /* this sample lay outside an efficiency table */
+    uint32_t output_charge_n; /* samples in which the output capacitor is still charged */
 };
 
 /* V_mid_uV: the store's, or 0 without one. */

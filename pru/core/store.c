@@ -20,8 +20,8 @@ static uint32_t interpolate(const uint32_t *knots, uint32_t fraction_n32)
 static void look_up(struct store *s)
 {
     const struct vsource_store *p = s->params;
-    uint32_t knot = (uint32_t)(s->soc_n62 >> VSOURCE_STORE_INDEX_SHIFT);
-    uint32_t fraction_n32 = fx_high(s->soc_n62 << (64 - VSOURCE_STORE_INDEX_SHIFT));
+    uint32_t knot = (uint32_t)(s->soc_n58 >> VSOURCE_STORE_INDEX_SHIFT);
+    uint32_t fraction_n32 = fx_high(s->soc_n58 << (64 - VSOURCE_STORE_INDEX_SHIFT));
 
     if (knot > KNOT_MAX) {
         knot = KNOT_MAX;
@@ -37,7 +37,7 @@ static uint32_t terminal_uV(const struct store *s)
 {
     uint64_t drop_uV_n8 = fx_mul_shift(s->I_nA_n32, s->R_series_kOhm_n28, 52);
 
-    if (s->soc_n62 == 0 && s->soc_rest == 0) {
+    if (s->soc_n58 == 0 && s->soc_rest == 0) {
         return 0;
     }
     if (s->is_charging) {
@@ -48,7 +48,7 @@ static uint32_t terminal_uV(const struct store *s)
 
 void store_init(struct store *store, const struct vsource_store *params)
 {
-    struct store initial = { .params = params, .soc_n62 = params->soc_init_n62 };
+    struct store initial = { .params = params, .soc_n58 = params->soc_init_n58 };
 
     *store = initial;
     look_up(store);
@@ -90,15 +90,15 @@ static void add_charge(struct store *s, uint64_t I_nA_n32)
     struct fx_wide delta = fx_shift_wide(fx_mul_wide(I_nA_n32, p->soc_per_current.mantissa),
                                          p->soc_per_current.shift);
     uint32_t rest = s->soc_rest + delta.low;
-    uint64_t soc_n62 = fx_add_u64(fx_add_u64(s->soc_n62, delta.high), rest < delta.low ? 1 : 0);
+    uint64_t soc_n58 = fx_add_u64(fx_add_u64(s->soc_n58, delta.high), rest < delta.low ? 1 : 0);
 
-    if (s->soc_n62 >= p->soc_max_n62) {
+    if (s->soc_n58 >= p->soc_max_n58) {
         s->I_nA_n32 = 0; /* full; what it started with above the limit stays */
-    } else if (soc_n62 >= p->soc_max_n62) {
-        s->soc_n62 = p->soc_max_n62;
+    } else if (soc_n58 >= p->soc_max_n58) {
+        s->soc_n58 = p->soc_max_n58;
         s->soc_rest = 0;
     } else {
-        s->soc_n62 = soc_n62;
+        s->soc_n58 = soc_n58;
         s->soc_rest = rest;
     }
 }
@@ -110,13 +110,13 @@ static void take_charge(struct store *s, uint64_t I_nA_n32)
                                          p->soc_per_current.shift);
     uint64_t borrow = s->soc_rest < delta.low ? 1 : 0;
 
-    if (s->soc_n62 < fx_add_u64(delta.high, borrow)) {
-        s->soc_n62 = 0;
+    if (s->soc_n58 < fx_add_u64(delta.high, borrow)) {
+        s->soc_n58 = 0;
         s->soc_rest = 0;
         s->is_exhausted = true;
         return;
     }
-    s->soc_n62 -= delta.high + borrow;
+    s->soc_n58 -= delta.high + borrow;
     s->soc_rest -= delta.low;
 }
 

@@ -2,7 +2,7 @@
 /* The energy store between input and output: capacitor, supercapacitor or battery.
  *
  * Holds a charge; its voltage follows from a table over the state of charge, interpolated. What
- * is added or taken is exact to 2^-94 of the capacity, nothing is rounded away. */
+ * is added or taken is exact to 2^-90 of the capacity, nothing is rounded away. */
 #ifndef PRU_CORE_STORE_H
 #define PRU_CORE_STORE_H
 
@@ -22,8 +22,8 @@ struct store_flow {
 /* Storage belongs to the caller. */
 struct store {
     const struct vsource_store *params; /* a loan */
-    uint64_t soc_n62;
-    uint32_t soc_rest; /* n94 */
+    uint64_t soc_n58;
+    uint32_t soc_rest; /* n90 */
     uint32_t V_oc_uV_n8;
     uint32_t R_series_kOhm_n28;
     uint32_t R_half_kOhm_n28; /* half a sample's change of voltage per current */

@@ -31,13 +31,13 @@ static uint32_t offset_current(const struct store *store)
 }
 
 /* Charging the output capacitor takes a current (no buck: up to the store's voltage less the
- * drop) or a power (buck: up to its voltage) from the store in the sample after switching on.
+ * drop) or a power (buck: up to its voltage) from the store in the samples after switching on.
  */
 static void charge_output(const struct vsource *source, struct store_flow *flow)
 {
     const struct vsource_converter *p = &source->params->converter;
 
-    if (!source->converter.is_switched_on) {
+    if (source->converter.output_charge_n == 0 || !source->converter.is_on) {
         return;
     }
     if ((p->flags & VSOURCE_HAS_BUCK) != 0) {

@@ -97,8 +97,26 @@ void agent_look_at_page(struct agent *agent);
 /* After the start of the agent: what the journal, the page and the log say. */
 void agent_restore(struct agent *agent);
 
-/* Closes logs that nobody closed, and removes those that never started; in the worker. */
+/* ---- agent_jobs.c ---- */
+
+void agent_feed_failure(struct agent *agent, enum node_event_kind kind, const struct err *err);
+
+/* ENDED, with what `ended` holds. */
+void agent_feed_ended(struct agent *agent);
+
+/* Writes the journal; n: the arm whose start waits for it, 0: none. */
+void agent_save_journal(struct agent *agent, uint64_t n);
+/* What is not going is forgotten by the next agent. */
+void agent_clear_journal(struct agent *agent);
+
+/* Closes the log of the experiment that is here, after its recorder is gone; then ENDED. */
+void agent_recover_log(struct agent *agent);
+
+/* Closes logs that nobody closed, and removes those that never started. */
 void agent_scan_logs(struct agent *agent);
+
+void agent_release_log(struct agent *agent);
+void agent_take_entry(struct agent *agent, const struct store_entry *entry);
 
 /* ---- agent_answer.c ---- */
 

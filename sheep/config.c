@@ -84,7 +84,7 @@ static const struct field FIELDS[] = {
      .help = "of the node, as the inventory has it",
      },
     TEXT(sheep_config, "data", data, "data", "folder of recordings, inputs and state"),
-    TEXT(sheep_config, "address", address, "'*'", "to listen at"),
+    TEXT(sheep_config, "address", address, "*", "to listen at"),
     {
      .name = "port",
      .type = FIELD_U32,
@@ -98,7 +98,7 @@ static const struct field FIELDS[] = {
     TEXT(sheep_config, "authorized", authorized, "authorized",
          "folder of the public keys that may come in"),
     TEXT(sheep_config, "board", board, "sim", "kind of board"),
-    TEXT(sheep_config, "calibration", calibration_path, "''", "file of the cape's calibration"),
+    TEXT(sheep_config, "calibration", calibration_path, "", "file of the cape's calibration"),
     {
      .name = "disk_reserve",
      .type = FIELD_BYTES,

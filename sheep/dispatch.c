@@ -37,14 +37,22 @@ static void note_owner(const struct call *call)
 {
     struct agent *agent = call->agent;
     const struct server_peer *peer = call->peer;
+    bool is_new = false;
 
     if (agent->node.user != peer->user_id || agent->node.state == NODE_IDLE
         || agent->node.controller != call->message->token.controller) {
         return;
     }
     memcpy(agent->owner_peer, peer->id, sizeof(agent->owner_peer));
+    if (agent->journal.is_going && agent->journal.controller != agent->node.controller) {
+        agent->journal.controller = agent->node.controller;
+        is_new = true;
+    }
     memcpy(agent->journal.user, peer->user, sizeof(agent->journal.user));
     snprintf(agent->journal.owner, sizeof(agent->journal.owner), "%s", peer->name);
+    if (is_new) {
+        agent_save_journal(agent, 0); /* the next agent must know who may stop it */
+    }
 }
 
 /* Feeds a message to the protocol; its answer may come later, to whoever asked last. */

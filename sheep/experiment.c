@@ -11,7 +11,7 @@
 
 static bool is_owner_gone(const struct node_experiment *node, int64_t mono_ns)
 {
-    return mono_ns - node->heard_mono_ns > START_LOST_MS * NS_PER_MS;
+    return mono_ns - node->heard_mono_ns > NODE_LOST_MS * NS_PER_MS;
 }
 
 bool node_experiment_is_busy(const struct node_experiment *node, int64_t mono_ns)
@@ -64,7 +64,7 @@ static void adopt_owner(struct node_step *step)
     node->controller = step->event->controller;
     node->user = step->event->user;
     node->heard_mono_ns = step->event->mono_ns;
-    node->lease_mono_ns = step->event->mono_ns + START_LEASE_MS * NS_PER_MS;
+    node->lease_mono_ns = step->event->mono_ns + NODE_LEASE_MS * NS_PER_MS;
 }
 
 /* Its token may name an experiment of its own, yet to come. */
@@ -155,7 +155,7 @@ void node_experiment_restore(struct node_experiment *node, const struct node_res
 
 int64_t node_experiment_deadline_ns(const struct node_experiment *node)
 {
-    int64_t guard_ns = node->T_mono_ns - START_GO_GUARD_MS * NS_PER_MS;
+    int64_t guard_ns = node->T_mono_ns - NODE_GO_GUARD_MS * NS_PER_MS;
 
     switch (node->state) {
     case NODE_PREPARING:

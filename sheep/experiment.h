@@ -19,12 +19,12 @@
 #include <stdint.h>
 
 enum {
-    START_GO_GUARD_MS = 400,     /* a GO must be there by T minus this */
-    START_CANCEL_GUARD_MS = 100, /* a CANCEL by T minus this */
-    START_LEASE_MS = 30000,      /* without a word of the owner, before GO */
-    START_LOST_MS = 10000,       /* an owner this silent does not hold a finished node */
-    START_HORIZON_S = 24 * 3600, /* no T is farther away */
-    START_CLOCK_STEP_MS = 10,    /* UTC against the monotonic clock, between ARM and GO */
+    NODE_GO_GUARD_MS = 400,     /* a GO must be there by T minus this */
+    NODE_CANCEL_GUARD_MS = 100, /* a CANCEL by T minus this */
+    NODE_LEASE_MS = 30000,      /* without a word of the owner, before GO */
+    NODE_LOST_MS = 10000,       /* an owner this silent does not hold a finished node */
+    NODE_HORIZON_S = 24 * 3600, /* no T is farther away */
+    NODE_CLOCK_STEP_MS = 10,    /* UTC against the monotonic clock, between ARM and GO */
     NODE_WHY_SIZE = 160,
     NODE_MAX_ACTIONS = 4,
 };

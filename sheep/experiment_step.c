@@ -90,6 +90,6 @@ bool node_step_has_clock_stepped(const struct node_step *step)
     int64_t offset = step->event->utc_ns - step->event->mono_ns;
     int64_t stepped = offset - step->node->armed_offset_ns;
 
-    return stepped > START_CLOCK_STEP_MS * NS_PER_MS
-           || stepped < -START_CLOCK_STEP_MS * NS_PER_MS;
+    return stepped > NODE_CLOCK_STEP_MS * NS_PER_MS
+           || stepped < -NODE_CLOCK_STEP_MS * NS_PER_MS;
 }

@@ -55,7 +55,7 @@ static void start_preparing(struct node_step *step)
     node->is_ended_known = false;
     node->preparation++;
     node->heard_mono_ns = event->mono_ns;
-    node->lease_mono_ns = event->mono_ns + START_LEASE_MS * NS_PER_MS;
+    node->lease_mono_ns = event->mono_ns + NODE_LEASE_MS * NS_PER_MS;
     node->state = NODE_PREPARING;
     node_step_act(step, NODE_ACT_PREPARE);
 }
@@ -113,11 +113,11 @@ static void arm(struct node_step *step)
         return;
     }
     if (__builtin_sub_overflow(event->T_ns, event->utc_ns, &ahead_ns)
-        || ahead_ns > START_HORIZON_S * NS_PER_S) {
+        || ahead_ns > NODE_HORIZON_S * NS_PER_S) {
         node_step_refuse(step, ERR_INPUT, "T is too far away");
         return;
     }
-    if (event->T_ns < node->promise_ns || ahead_ns <= START_GO_GUARD_MS * NS_PER_MS) {
+    if (event->T_ns < node->promise_ns || ahead_ns <= NODE_GO_GUARD_MS * NS_PER_MS) {
         node_step_refuse(step, ERR_TIMEOUT, "T is too near");
         return;
     }
@@ -150,7 +150,7 @@ static const char *find_fault_of_go(const struct node_step *step)
     if (step->event->n != step->node->n || step->event->T_ns != step->node->T_ns) {
         return "GO does not match what was armed";
     }
-    if (!node_step_is_before(step, START_GO_GUARD_MS)) {
+    if (!node_step_is_before(step, NODE_GO_GUARD_MS)) {
         return "GO came too late";
     }
     return node_step_has_clock_stepped(step) ? "the clock stepped after ARM" : NULL;
@@ -227,7 +227,7 @@ static void stop(struct node_step *step)
 
 static void cancel_going(struct node_step *step)
 {
-    if (node_step_is_before(step, START_CANCEL_GUARD_MS)) {
+    if (node_step_is_before(step, NODE_CANCEL_GUARD_MS)) {
         /* "Cancelled" is said only when the recorder has given up T. */
         step->node->state = NODE_CANCELLING;
         node_step_act(step, NODE_ACT_CANCEL);
@@ -363,7 +363,7 @@ static void time_prepared(struct node_step *step)
         node_step_act(step, NODE_ACT_CANCEL);
         node_step_tell(step, VERB_CANCELLED);
         node_step_go_idle(step);
-    } else if (node->state == NODE_ARMED && !node_step_is_before(step, START_GO_GUARD_MS)) {
+    } else if (node->state == NODE_ARMED && !node_step_is_before(step, NODE_GO_GUARD_MS)) {
         node_step_stand_down(step, NODE_ACT_TELL, node->n, "no GO in time");
         node->state = NODE_PREPARED;
     }

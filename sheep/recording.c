@@ -16,6 +16,8 @@ enum {
     STEP_RUNNING_MS = 40,  /* the ring holds 5 s; bursts are cheaper than single blocks */
     STEP_CLOSING_MS = 100,
     STEP_WATCH_MS = 200,
+    SILENCE_STEPS = 20,
+    SILENCE_MS = 2000, /* of a board that should bring a block every 10 ms */
     SPACE_INTERVAL_MS = 1000,
     FIRST_READINGS = 4
 };
@@ -285,6 +287,15 @@ static void watch_space(struct recording *recording)
     }
 }
 
+/* Time alone does not tell: this process may have been stopped, and the board with it. */
+static bool is_silent(struct recording *recording)
+{
+    int64_t silence_ns = clock_mono(recording->options.clock) - recording->last_block_mono_ns;
+
+    recording->n_silent_steps++;
+    return silence_ns > SILENCE_MS * NS_PER_MS && recording->n_silent_steps > SILENCE_STEPS;
+}
+
 static void step_running(struct recording *recording)
 {
     enum pru_state state = pru_link_state(&recording->link);
@@ -297,6 +308,10 @@ static void step_running(struct recording *recording)
     }
     recording_drain(recording);
     if (recording->phase != RECORDING_RUNNING) {
+        return;
+    }
+    if (is_silent(recording)) {
+        recording_fail(recording, "the board takes no samples any more");
         return;
     }
     if (state == PRU_STATE_DONE && pru_link_blocks_waiting(&recording->link) == 0) {

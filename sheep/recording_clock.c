@@ -69,6 +69,7 @@ static void note_start(struct recording *recording)
     recording->has_start = true;
     recording->phase = RECORDING_RUNNING;
     recording->last_tick = tick;
+    recording->last_block_mono_ns = now_ns;
     recording->next_read_mono_ns = now_ns + READ_RUNNING_MS * NS_PER_MS;
     recording->next_sync_mono_ns = now_ns; /* the start record is worth a sync of its own */
     recording->next_space_mono_ns = now_ns;

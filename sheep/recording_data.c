@@ -116,6 +116,8 @@ static void take_block(struct recording *recording, const struct pru_block *bloc
     bool is_boundary = chunker_block(&recording->chunker, block, gap_cause(recording));
 
     recording->was_blocked = false;
+    recording->last_block_mono_ns = clock_mono(recording->options.clock);
+    recording->n_silent_steps = 0;
     recording->last_tick = block->first_tick;
     recording->last_sample = block->first_sample;
     recording->n_clamped += block->clamped;
@@ -150,6 +152,8 @@ void recording_drain(struct recording *recording)
         pru_link_block_done(&recording->link);
     }
     recording->was_blocked = true;
+    recording->last_block_mono_ns = clock_mono(recording->options.clock);
+    recording->n_silent_steps = 0;
     recording->blocked_until = samples_taken(recording);
 }
 

@@ -37,6 +37,8 @@ struct recording {
     /* running */
     uint64_t last_tick; /* of the last block: its first sample */
     uint64_t last_sample;
+    uint32_t n_silent_steps;    /* without a block */
+    int64_t last_block_mono_ns; /* when one was taken or waited for room */
     uint32_t period_ticks_q20;
     bool is_out_of_space;
     bool was_blocked;       /* no room before the disk since the last block */

@@ -89,6 +89,10 @@ static const char *check_numbers(const struct world_config *config)
             || !(cell->ideality > 0) || !(cell->Rsh_Ohm > 0) || cell->Rs_Ohm < 0)) {
         return "transducer: Isc, Voc, ideality, cells and Rsh must be positive";
     }
+    if (cell->kind == TRANSDUCER_SOLAR
+        && !(cell->Voc_V / cell->Rsh_Ohm < cell->Isc_mA * 1e-3)) {
+        return "transducer: Rsh leaves no current for the diode";
+    }
     if (cell->kind == TRANSDUCER_CONSTANT && !(cell->source_Ohm > 0)) {
         return "transducer: source_Ohm must be positive";
     }
@@ -240,12 +244,34 @@ static void set_sky(struct world *world, double time_s)
     solar_set(&world->solar, world->truth.irradiance_W_per_m2, temperature_C);
 }
 
+/* A curve from a file; where it crosses 0 is the open circuit, which holds the voltage. */
+static void set_point_of_curve(const struct table *curve, double setpoint_V,
+                               struct world_truth *truth)
+{
+    const double *V = curve->columns[0];
+    const double *I = curve->columns[1];
+    size_t hint = 0;
+
+    truth->voltage_V = setpoint_V;
+    truth->current_A = table_at(curve, 1, setpoint_V, &hint);
+    if (truth->current_A > 0) {
+        return;
+    }
+    truth->current_A = 0;
+    truth->voltage_V = 0;
+    for (size_t i = 1; i < curve->n_rows; i++) {
+        if (I[i - 1] > 0 && I[i] <= 0) {
+            truth->voltage_V = V[i - 1] + (V[i] - V[i - 1]) * I[i - 1] / (I[i - 1] - I[i]);
+            return;
+        }
+    }
+}
+
 static void advance_transducer(struct world *world, uint64_t sample)
 {
     const struct world_transducer *cell = &world->config.transducer;
     double setpoint_V = dac_convert(&world->hrv_dac_V, world->dac[SAMPLE_DAC_HARVEST]);
     struct world_truth *truth = &world->truth;
-    size_t hint = 0;
 
     switch (cell->kind) {
     case TRANSDUCER_SOLAR:
@@ -257,11 +283,7 @@ static void advance_transducer(struct world *world, uint64_t sample)
         truth->current_A = (cell->source_V - truth->voltage_V) / cell->source_Ohm;
         break;
     case TRANSDUCER_REPLAY:
-        truth->voltage_V = setpoint_V;
-        truth->current_A = table_at(&world->curve, 1, setpoint_V, &hint);
-        if (truth->current_A < 0) {
-            truth->current_A = 0;
-        }
+        set_point_of_curve(&world->curve, setpoint_V, truth);
         break;
     }
 }

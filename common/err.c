@@ -43,6 +43,7 @@ int err_set(struct err *err, enum err_code code, const char *format, ...)
 int err_set_errno(struct err *err, const char *format, ...)
 {
     int number = errno;
+    char reason[128];
     size_t used = 0;
     va_list args;
 
@@ -54,7 +55,8 @@ int err_set_errno(struct err *err, const char *format, ...)
     vsnprintf(err->text, sizeof(err->text), format, args);
     va_end(args);
     used = strlen(err->text);
-    snprintf(err->text + used, sizeof(err->text) - used, ": %s", strerror(number));
+    snprintf(err->text + used, sizeof(err->text) - used, ": %s",
+             strerror_r(number, reason, sizeof(reason)));
     return -1;
 }
 

@@ -103,9 +103,9 @@ void rlog_digest_text(const uint8_t digest[RLOG_DIGEST_BYTES], char text[DIGEST_
 {
     static const char digits[] = "0123456789abcdef";
 
-    for (int i = 0; i < RLOG_DIGEST_BYTES; i++) {
-        text[2 * i] = digits[digest[i] >> 4];
-        text[2 * i + 1] = digits[digest[i] & 15];
+    for (size_t i = 0; i < RLOG_DIGEST_BYTES; i++) {
+        *text++ = digits[digest[i] >> 4];
+        *text++ = digits[digest[i] & 15];
     }
-    text[2 * RLOG_DIGEST_BYTES] = '\0';
+    *text = '\0';
 }

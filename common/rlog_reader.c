@@ -149,17 +149,18 @@ static enum rlog_next open_segment(struct rlog_reader *reader, struct err *err)
 
 static bool reserve(struct rlog_reader *reader, size_t size, struct err *err)
 {
-    uint8_t *payload = reader->payload;
+    uint8_t *payload = NULL;
 
-    if (size > reader->capacity) {
-        payload = realloc(reader->payload, size);
-        if (payload == NULL) {
-            err_set(err, ERR_MEMORY, "record of %zu bytes", size);
-            return false;
-        }
-        reader->payload = payload;
-        reader->capacity = size;
+    if (size <= reader->capacity) {
+        return true;
     }
+    payload = realloc(reader->payload, size);
+    if (payload == NULL) {
+        err_set(err, ERR_MEMORY, "record of %zu bytes", size);
+        return false;
+    }
+    reader->payload = payload;
+    reader->capacity = size;
     return true;
 }
 

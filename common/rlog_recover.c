@@ -175,7 +175,7 @@ static int append_record(int fd, uint8_t type, uint8_t stream, const void *paylo
 /* A stream that ends before another one does has lost the rest to the cut. */
 static int append_cut_gaps(int fd, struct survey *survey, struct err *err)
 {
-    for (uint8_t i = 0; i < RLOG_N_STREAMS; i++) {
+    for (uint32_t i = 0; i < RLOG_N_STREAMS; i++) {
         struct rlog_gap gap = { survey->next_sample[i],
                                 survey->counted.n_samples - survey->next_sample[i],
                                 RLOG_GAP_CUT, i };

@@ -204,7 +204,7 @@ int rlog_writer_sync(struct rlog_writer *writer, struct err *err)
     writer->durable = (struct rlog_position){ writer->segment, writer->offset,
                                               writer->before_bytes + writer->offset };
     /* A segment that is nearly full gets its successor now, when nobody waits. */
-    if (writer->next_fd < 0 && writer->offset > RLOG_SEGMENT_BYTES / 4 * 3) {
+    if (writer->next_fd < 0 && writer->offset > (uint64_t)RLOG_SEGMENT_BYTES / 4 * 3) {
         writer->next_fd = open_segment(writer, writer->segment + 1, err);
         if (writer->next_fd < 0 || rlog_sync_folder(writer->folder, err) < 0) {
             return -1;

@@ -171,7 +171,7 @@ static void perform(struct agent *agent, const struct node_event *event,
 void agent_feed(struct agent *agent, struct node_event *event)
 {
     enum node_state before = agent->node.state;
-    struct node_actions actions;
+    struct node_actions actions = { 0 };
 
     event->mono_ns = clock_mono(&agent->clock);
     event->utc_ns = clock_utc(&agent->clock);

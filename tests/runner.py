@@ -171,14 +171,14 @@ def static_checks(suites):
     suites.suite("layers", ["sh", "tests/test_layers.sh"], 60)
     suites.suite("cppcheck", ["cppcheck", "--std=c11", "--enable=warning,performance,portability",
                               "--inline-suppr", "-q", "--error-exitcode=1", "-j", "2", "-I", ".",
-                              "--suppress=missingIncludeSystem", "--library=cmocka",
+                              "--suppress=missingIncludeSystem",
                               *[path for path in files if path.endswith(".c")]], 900)
 
 
 def tidy(suites):
     files = [path for path in sources() if path.endswith(".c")
              and not path.startswith(("tests/", "pru/fw/"))]
-    script = "printf '%s\\n' \"$@\" | xargs -P 2 -n 4 clang-tidy --quiet -p " + CLANG
+    script = "printf '%s\\n' \"$@\" | xargs -P 2 -n 1 clang-tidy --quiet -p " + CLANG
     suites.suite("clang-tidy", ["sh", "-c", script, "tidy", *files], 1500)
 
 

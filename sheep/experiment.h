@@ -139,6 +139,7 @@ struct node_experiment {
     uint64_t n_samples;
     uint64_t stop_sample;
     bool is_started;     /* sample 0 was taken */
+    bool is_over;        /* IDLE: cancelled, refused or released; not prepared again */
     bool is_ended_known; /* the owner's heartbeat showed DONE */
 };
 

@@ -55,6 +55,7 @@ void node_step_go_idle(struct node_step *step)
     struct node_experiment *node = step->node;
 
     node->state = NODE_IDLE;
+    node->is_over = true;
     node->lease_mono_ns = 0;
     if (node->n > node->n_down) {
         node->n_down = node->n;

@@ -41,15 +41,17 @@ static void start_preparing(struct node_step *step)
         && (node->is_started || node->state == NODE_DONE)) {
         return; /* a late copy; it ran, so nothing may sound like "not started" */
     }
-    if (node->experiment != event->experiment) {
-        node->n_down = 0;
-        node->controller = 0;
+    if (node->experiment == event->experiment && node->is_over) {
+        node_step_answer(step, VERB_CANCELLED); /* nobody prepares what was cancelled */
+        return;
     }
     node->experiment = event->experiment;
     node->controller = event->controller;
     node->user = event->user;
     node->n = 0;
+    node->n_down = 0;
     node->T_ns = 0;
+    node->is_over = false;
     node->n_samples = 0;
     node->is_started = false;
     node->is_ended_known = false;

@@ -163,7 +163,6 @@ static void run_samples(struct board_sim *sim, uint64_t now, bool is_fast)
 {
     int64_t begin_ns = clock_mono_ns();
     uint32_t limit = is_fast ? FAST_SAMPLES : BURST_SAMPLES;
-    uint64_t tick = sim->timebase.next_tick;
     uint32_t count = 0;
 
     while (count < limit && sampler_is_active(&sim->sampler) && !misbehave(sim)) {
@@ -171,7 +170,8 @@ static void run_samples(struct board_sim *sim, uint64_t now, bool is_fast)
                     : sim->timebase.next_tick > now) {
             break;
         }
-        tick = sim->timebase.next_tick;
+        uint64_t tick = sim->timebase.next_tick;
+
         take_sample(sim, tick);
         sampler_account(&sim->sampler, tick, sim->mean_ticks, 0);
         count++;

@@ -400,12 +400,12 @@ fail:
     return NULL;
 }
 
-void board_sim_expect(struct board *board, bool is_port_B, const char *truth_path)
+void board_sim_expect(struct board *board, const struct board_sim_plan *plan)
 {
     struct board_sim *sim = self_of(board);
 
     halt(board);
-    sim->is_port_B = is_port_B;
-    snprintf(sim->truth_path, sizeof(sim->truth_path), "%s",
-             truth_path == NULL ? "" : truth_path);
+    sim->is_port_B = plan->is_port_B;
+    sim->outside.has_listener = plan->has_uart;
+    snprintf(sim->truth_path, sizeof(sim->truth_path), "%s", plan->truth_path);
 }

@@ -99,8 +99,12 @@ static void expect(struct recorder *recorder, const struct recorder_request *req
     const char *name = slash == NULL ? request->log_folder : slash + 1;
     const char *dot = strrchr(name, '.');
     int length = dot == NULL ? (int)strlen(name) : (int)(dot - name);
-    bool is_port_B = request->manifest.config.target_port == PORT_B;
     char path[PATH_SIZE + 16] = "";
+    struct board_sim_plan plan = {
+        .is_port_B = request->manifest.config.target_port == PORT_B,
+        .has_uart = request->manifest.config.log.uart.enable,
+        .truth_path = path,
+    };
 
     if (strcmp(recorder->board->ops->name, "sim") != 0) {
         return;
@@ -109,7 +113,7 @@ static void expect(struct recorder *recorder, const struct recorder_request *req
         snprintf(path, sizeof(path), "%s/%.*s.truth", recorder->options->truth_dir, length,
                  name);
     }
-    board_sim_expect(recorder->board, is_port_B, path);
+    board_sim_expect(recorder->board, &plan);
 }
 
 static int prepare(struct recorder *recorder, const struct recorder_request *request,

@@ -3,6 +3,7 @@
 
 #include "sheep/recorder.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* What the options point at. */
@@ -22,6 +23,10 @@ static int make_options(const struct sheep_config *config, struct prepared *prep
         || sheep_config_folder(config, "truth", prepared->truth_dir, err) < 0
         || sim_config_load(&prepared->sim, config->sim, config->path, err) < 0) {
         return -1;
+    }
+    if (prepared->sim.uart_link[0] == '\0') {
+        snprintf(prepared->sim.uart_link, sizeof(prepared->sim.uart_link), "%.*s/uart",
+                 (int)(sizeof(prepared->sim.uart_link) - sizeof("/uart")), prepared->state_dir);
     }
     prepared->options.state_dir = prepared->state_dir;
     prepared->options.board = config->board;

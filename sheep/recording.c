@@ -228,10 +228,15 @@ int recording_stop(struct recording *recording, uint64_t sample, struct err *err
     if (sample >= recording->stop_sample) {
         return 0; /* ends before by itself */
     }
-    recording->stop_sample = sample;
     recording->reason = RLOG_END_STOPPED;
+    /* The start stands. What comes too late for arming is said again once the PRU runs. */
+    if (recording->phase == RECORDING_STARTING && (recording->is_armed || sample == 0)) {
+        recording->has_pending_stop = true;
+        recording->pending_stop = sample;
+        return 0;
+    }
+    recording->stop_sample = sample;
     if (recording->phase == RECORDING_STARTING) {
-        recording->has_pending_stop = recording->is_armed;
         return 0;
     }
     return pru_link_stop_at(&recording->link, sample, err);

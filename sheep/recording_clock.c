@@ -87,7 +87,7 @@ static void note_start(struct recording *recording)
     }
     log_worker_sync(recording->worker);
     if (recording->has_pending_stop
-        && pru_link_stop_at(&recording->link, recording->stop_sample, &err) < 0) {
+        && pru_link_stop_at(&recording->link, recording->pending_stop, &err) < 0) {
         recording_fail(recording, err.text);
     }
     log_info("recorder: sample 0 was %lld ns after T, known within %u ns, counter %+.2f ppm",

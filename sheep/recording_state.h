@@ -43,7 +43,8 @@ struct recording {
     bool is_out_of_space;
     bool was_blocked;       /* no room before the disk since the last block */
     uint64_t blocked_until; /* samples taken when that was so */
-    bool has_pending_stop;  /* STOP came between arming and the start */
+    uint64_t pending_stop;
+    bool has_pending_stop; /* STOP came between arming and the start */
     uint32_t ring_fill_max_percent;
     int64_t next_read_mono_ns;
     uint64_t next_anchor_sample;

@@ -23,7 +23,7 @@ struct sim_config {
     double oscillator_ppm; /* of the PRU's counter against the host's clock */
     enum sim_speed speed;
     char pin_file[PATH_SIZE];  /* its first byte becomes 1 the moment that sample 0 is taken */
-    char uart_link[PATH_SIZE]; /* becomes a link to a serial line that the target writes to */
+    char uart_link[PATH_SIZE]; /* becomes a link to the target's serial line; "": STATE/uart */
     bool truth; /* what was true at every sample is written beside: 32 bytes a sample */
     /* faults */
     uint32_t late_samples; /* the board starts so much late and does not say so */

@@ -126,7 +126,7 @@ void sim_outside_sample(struct sim_outside *outside, struct world *world, uint64
 
         truth_append(outside->truth, &truth);
     }
-    if (outside->uart_fd >= 0 && sample % UART_SAMPLES == 0) {
+    if (sim_outside_has_uart(outside) && sample % UART_SAMPLES == 0) {
         char bytes[UART_BYTES];
         size_t size = world_uart(world, bytes, sizeof(bytes));
 

@@ -18,6 +18,7 @@ struct sim_outside {
     int uart_fd;  /* master of a pty; -1: none */
     char uart_link[PATH_SIZE];
     struct truth_file *truth;
+    bool has_listener; /* to the serial line */
     bool has_truth;
     uint64_t n_uart_failed;
 };
@@ -48,7 +49,7 @@ void sim_outside_end(struct sim_outside *outside);
 
 static inline bool sim_outside_has_uart(const struct sim_outside *outside)
 {
-    return outside->uart_fd >= 0;
+    return outside->uart_fd >= 0 && outside->has_listener;
 }
 
 #endif

@@ -13,7 +13,8 @@ static const char ENDPOINT[] = "inproc://zeromq.zap.01";
 
 enum {
     CHECK_TIMEOUT_MS = 1000,
-    REFRESH_MS = 100, /* a flood of handshakes reads the folder no oftener */
+    REFRESH_MS = 100,    /* handshakes of known keys read the folder no oftener */
+    REFRESH_MISS_MS = 5, /* those of unknown ones, which may have just been authorized */
     CURVE_KEY_BYTES = 32,
     LOG_BURST = 5,
     LOG_INTERVAL_MS = 10000,
@@ -82,12 +83,12 @@ static void request_fini(struct request *request)
     zframe_destroy(&request->credentials);
 }
 
-static void refresh(struct handler *handler)
+static void refresh(struct handler *handler, int max_age_ms)
 {
     struct err err = { 0 };
     int64_t now_ns = clock_mono_ns();
 
-    if (now_ns - handler->refreshed_ns < REFRESH_MS * NS_PER_MS) {
+    if (now_ns - handler->refreshed_ns < max_age_ms * NS_PER_MS) {
         return;
     }
     handler->refreshed_ns = now_ns;
@@ -108,7 +109,10 @@ static const char *judge(struct handler *handler, const struct request *request,
     if (zmq_z85_encode(text, zframe_data(request->credentials), CURVE_KEY_BYTES) == NULL) {
         return NULL;
     }
-    refresh(handler);
+    refresh(handler, REFRESH_MS);
+    if (keyring_find(handler->ring, text) == NULL) {
+        refresh(handler, REFRESH_MISS_MS);
+    }
     return keyring_find(handler->ring, text) != NULL ? text : NULL;
 }
 

@@ -11,6 +11,7 @@
 enum {
     LISTEN_MS = 50,
     HELLO_AGAIN_MS = 200,
+    RECONNECT_MS = 2000, /* libzmq does not come back by itself when it was refused */
     ASK_AGAIN_MS = 1000,
 };
 
@@ -21,7 +22,9 @@ struct peer {
     bool is_asked; /* in this round */
     uint32_t seq;  /* of the question that waits for its answer */
     int64_t sent_ns;
-    int64_t next_ns; /* monotonic: when to ask again */
+    int64_t next_ns;      /* monotonic: when to ask again */
+    int64_t connected_ns; /* monotonic */
+    unsigned generation;  /* of the connection: a ROUTER forgets an old id late */
     struct body_welcome welcome;
 };
 
@@ -33,28 +36,50 @@ struct ask {
     uint32_t seq;
 };
 
-/* A node's routing id is its place in the inventory: no search when it answers. */
-static void peer_id_of(size_t i, char id[WIRE_ID_SIZE])
+/* A node's routing id is its place in the inventory, and the number of the connection: no
+ * search when it answers. */
+static void peer_id_of(const struct ask *ask, size_t i, char id[WIRE_ID_SIZE])
 {
-    snprintf(id, WIRE_ID_SIZE, "%zu", i);
+    snprintf(id, WIRE_ID_SIZE, "%zu.%u", i, ask->peers[i].generation);
+}
+
+static int connect_peer(struct ask *ask, size_t i, struct err *err)
+{
+    const struct inventory_node *node = &ask->inventory->nodes[i];
+    char endpoint[INVENTORY_HOST_SIZE + 32];
+    char id[WIRE_ID_SIZE];
+
+    ask->peers[i].connected_ns = clock_mono_ns();
+    peer_id_of(ask, i, id);
+    snprintf(endpoint, sizeof(endpoint), "tcp://%s:%u", node->host, node->port);
+    if (wire_connect(ask->socket, endpoint, node->public_key, id, err) < 0) {
+        return err_prepend(err, "%s", node->name);
+    }
+    return 0;
+}
+
+static void reconnect_peer(struct ask *ask, size_t i)
+{
+    const struct inventory_node *node = &ask->inventory->nodes[i];
+
+    if (zsock_disconnect(ask->socket, "tcp://%s:%u", node->host, node->port) == 0) {
+        ask->peers[i].generation++;
+        /* It worked at the beginning; if it does not now, the node stays silent. */
+        if (connect_peer(ask, i, NULL) < 0) {
+            return;
+        }
+    }
 }
 
 static int connect_all(struct ask *ask, const bool *selected, struct err *err)
 {
     for (size_t i = 0; i < ask->inventory->n_nodes; i++) {
-        const struct inventory_node *node = &ask->inventory->nodes[i];
-        char endpoint[INVENTORY_HOST_SIZE + 32];
-        char id[WIRE_ID_SIZE];
-
-        if (!selected[i]) {
-            continue;
-        }
-        peer_id_of(i, id);
-        ask->peers[i].is_meant = true;
-        ask->peers[i].state = ASK_SILENT;
-        snprintf(endpoint, sizeof(endpoint), "tcp://%s:%u", node->host, node->port);
-        if (wire_connect(ask->socket, endpoint, node->public_key, id, err) < 0) {
-            return err_prepend(err, "%s", node->name);
+        if (selected[i]) {
+            ask->peers[i].is_meant = true;
+            ask->peers[i].state = ASK_SILENT;
+            if (connect_peer(ask, i, err) < 0) {
+                return -1;
+            }
         }
     }
     return 0;
@@ -108,7 +133,7 @@ static void tell(struct ask *ask, size_t i, enum proto_verb verb, const void *bo
     const struct proto_frame nothing = { NULL, 0 };
     char id[WIRE_ID_SIZE];
 
-    peer_id_of(i, id);
+    peer_id_of(ask, i, id);
     peer->next_ns = clock_mono_ns() + again_ms * NS_PER_MS;
     peer->sent_ns = clock_utc_ns();
     /* Not connected or full of questions: asked again later, silent in the end. */
@@ -119,13 +144,17 @@ static void tell(struct ask *ask, size_t i, enum proto_verb verb, const void *bo
 
 static bool find_peer(const struct ask *ask, const char *id, size_t *i)
 {
+    char number_text[WIRE_ID_SIZE];
+    char expected[WIRE_ID_SIZE];
     uint64_t number = 0;
 
-    if (!text_to_u64(id, &number) || number >= ask->inventory->n_nodes) {
+    snprintf(number_text, sizeof(number_text), "%.*s", (int)strcspn(id, "."), id);
+    if (!text_to_u64(number_text, &number) || number >= ask->inventory->n_nodes) {
         return false;
     }
     *i = (size_t)number;
-    return ask->peers[*i].is_meant;
+    peer_id_of(ask, *i, expected);
+    return ask->peers[*i].is_meant && strcmp(id, expected) == 0;
 }
 
 static void take_welcome(struct peer *peer, const struct proto_message *message)
@@ -192,6 +221,10 @@ static bool ask_again(struct ask *ask, const struct ask_round *round, int again_
             continue;
         }
         is_open = true;
+        if (!peer->is_welcome
+            && clock_mono_ns() - peer->connected_ns > RECONNECT_MS * NS_PER_MS) {
+            reconnect_peer(ask, i);
+        }
         if (clock_mono_ns() >= peer->next_ns) {
             tell(ask, i, round->verb, round->body(round->arg, i), again_ms);
         }

@@ -84,6 +84,12 @@ static int find_out(const struct cmd_options *options, const struct context *con
     }
     ask_close(&ask);
     if (n_alive == 0) {
+        if (!options->is_json && !options->is_quiet) {
+            fprintf(stderr,
+                    "herd alive: nobody answers: down, unreachable, or %s (%s) is not "
+                    "authorized there\n",
+                    context->key.name, context->key_path);
+        }
         return EXIT_NOBODY;
     }
     return n_alive == context->n_selected ? EXIT_ALL_VALID : EXIT_NODE_FAILED;

@@ -23,6 +23,7 @@ enum {
     CMDLINE_MAX = 4096,
     END_MS = 5000, /* an agent that drains a running recorder gets this long */
     POLL_MS = 10,
+    MAX_LEFT_OVER = 8,
 };
 
 static bool is_program(const char *path)
@@ -226,35 +227,46 @@ static void wait_end(pid_t pid, const char *verb, const char *config)
     }
 }
 
+/* Asks one process of each node, all before one is waited for; returns how many there were. */
+static unsigned stop_round(const struct inventory *inventory, const char *folder,
+                           const char *verb, pid_t *pids)
+{
+    char config[PATH_MAX];
+    unsigned count = 0;
+
+    for (size_t i = 0; i < inventory->n_nodes; i++) {
+        const char *node = inventory->nodes[i].name;
+
+        pids[i] = 0;
+        if (config_path(config, folder, node, NULL) == 0) {
+            pids[i] =
+                strcmp(verb, "run") == 0 ? farm_agent_pid(folder, node) : find_recorder(config);
+        }
+        if (pids[i] != 0) {
+            kill(pids[i], SIGTERM);
+            count++;
+        }
+    }
+    for (size_t i = 0; i < inventory->n_nodes; i++) {
+        if (pids[i] != 0 && config_path(config, folder, inventory->nodes[i].name, NULL) == 0) {
+            wait_end(pids[i], verb, config);
+        }
+    }
+    return count;
+}
+
 unsigned farm_stop(const struct inventory *inventory, const char *folder)
 {
-    static const char *const VERBS[] = { "run", "recorder" };
     pid_t *pids = calloc(inventory->n_nodes + 1, sizeof(*pids));
     unsigned n_agents = 0;
 
-    /* All are asked before one is waited for; agents first, for they start recorders. */
-    for (size_t verb = 0; pids != NULL && verb < ARRAY_LEN(VERBS); verb++) {
-        char config[PATH_MAX];
-
-        for (size_t i = 0; i < inventory->n_nodes; i++) {
-            const char *node = inventory->nodes[i].name;
-
-            pids[i] = 0;
-            if (config_path(config, folder, node, NULL) == 0) {
-                pids[i] = verb == 0 ? farm_agent_pid(folder, node) : find_recorder(config);
-            }
-            if (pids[i] != 0) {
-                kill(pids[i], SIGTERM);
-            }
-        }
-        for (size_t i = 0; i < inventory->n_nodes; i++) {
-            if (pids[i] != 0
-                && config_path(config, folder, inventory->nodes[i].name, NULL) == 0) {
-                wait_end(pids[i], VERBS[verb], config);
-                n_agents += verb == 0 ? 1 : 0;
-            }
-        }
+    if (pids == NULL) {
+        return 0;
     }
+    /* Agents first, for they start recorders; of those, one may be left over from before. */
+    n_agents = stop_round(inventory, folder, "run", pids);
+    for (int i = 0; i < MAX_LEFT_OVER && stop_round(inventory, folder, "recorder", pids) > 0;
+         i++) {}
     free(pids);
     return n_agents;
 }

@@ -1,0 +1,188 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The short commands against real nodes, and who may give them."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import harness
+from harness import HERD, Flock, wait_for
+
+LIMIT_S = 240
+
+
+def give_key(flock, name, role):
+    """A key of that role that every node authorizes; its path."""
+    path = os.path.join(flock.folder, name)
+    made = flock.herd("keygen", "-r", role, "-n", name, path, inventory=False)
+    assert made.status == 0, str(made)
+    for node in flock.names:
+        shutil.copy(path + ".pub", os.path.join(flock.flock, node, "authorized"))
+    return path + ".key"
+
+
+def by_node(result):
+    return {line["node"]: line for line in result.lines()}
+
+
+def test_status_and_alive_tell_who_is_there():
+    with Flock(4) as flock:
+        done = flock.herd("status")
+        assert done.status == 0 and "sheep[0-3]" in done.out and "idle" in done.out, str(done)
+        assert len(done.out.splitlines()) == 2, str(done)
+        done = flock.herd("status", "--json")
+        assert {line["state"] for line in done.lines()} == {"idle"}, str(done)
+        assert by_node(done)["sheep2"]["has_calibration"] is True
+        assert flock.herd("alive").status == 0
+        flock.kill("sheep1", signal.SIGTERM)
+        done = flock.herd("alive", "-t", "1")
+        assert done.status == 1 and "silent: sheep1" in done.out, str(done)
+        done = flock.herd("status", "-t", "1")
+        assert done.status == 1 and "sheep[0,2-3]" in done.out and "silent" in done.out, str(done)
+        for name in ("sheep0", "sheep2", "sheep3"):
+            flock.kill(name, signal.SIGTERM)
+        assert flock.herd("alive", "-t", "0.5").status == 3
+        assert flock.herd("status", "-t", "0.5").status == 3
+
+
+def test_a_stopped_node_does_not_hold_up_the_others():
+    with Flock(3) as flock:
+        flock.processes["sheep1"].send_signal(signal.SIGSTOP)
+        try:
+            done = flock.herd("status", "--json", "-t", "1")
+        finally:
+            flock.processes["sheep1"].send_signal(signal.SIGCONT)
+        states = {node: line["state"] for node, line in by_node(done).items()}
+        assert states == {"sheep0": "idle", "sheep1": "silent", "sheep2": "idle"}, str(done)
+        assert done.status == 1
+
+
+def late_clock(name, config):
+    if name == "sheep2":
+        config["clock"]["offset_us"] = 37e6
+    if name == "sheep3":
+        config["clock"]["locked"] = False
+
+
+def test_clock_proves_what_it_can():
+    with Flock(4, change=late_clock) as flock:
+        done = flock.herd("clock", "--json")
+        nodes = by_node(done)
+        assert done.status == 1, str(done)
+        assert nodes["sheep2"]["fault"] == "proven off", str(done)
+        assert abs(nodes["sheep2"]["offset_ns"] - 37e9) <= nodes["sheep2"]["bound_ns"], str(done)
+        assert nodes["sheep3"]["fault"] == "not locked", str(done)
+        for name in ("sheep0", "sheep1"):
+            assert nodes[name]["fault"] == "", str(done)
+            assert nodes[name]["bound_ns"] < 20e6, str(done)
+        assert flock.herd("clock", "sheep[0-1]").status == 0
+
+
+def test_an_observer_looks_and_does_not_act():
+    with Flock(2) as flock:
+        key = give_key(flock, "olga", "observer")
+        assert flock.herd("status", "-k", key).status == 0
+        assert flock.herd("ls", "-k", key).status == 0
+        assert flock.herd("clock", "-k", key).status == 0
+        done = flock.herd("rm", "-k", key, "-f", "*")
+        assert done.status == 2 and "no recording" in done.err, str(done)
+        content = {"name": "forbidden", "duration": "1 s",
+                   "defaults": {"mode": "harvest", "harvester": {"inherit_from": "cv20"}}}
+        done = flock.run(content, "-k", key)
+        assert done.status == 1 and "not allowed to observer" in done.out + done.err, str(done)
+        assert not flock.files(), flock.files()
+        assert all(not os.listdir(flock.data(name, "recordings")) for name in flock.names)
+
+
+def test_keys_are_given_and_taken_while_nodes_run():
+    with Flock(2) as flock:
+        key = give_key(flock, "ann", "operator")
+        wait_for("ann is let in", lambda: flock.herd("alive", "-k", key, "-t", "1").status == 0)
+        for node in flock.names:
+            os.unlink(os.path.join(flock.flock, node, "authorized", "ann.pub"))
+        time.sleep(1.5)
+        assert flock.herd("alive", "-k", key, "-t", "1").status == 3
+        # Who waits is let in as soon as the key is back.
+        waiting = flock.spawn("alive", "-k", key, "-t", "20")
+        time.sleep(0.5)
+        for node in flock.names:
+            shutil.copy(os.path.join(flock.folder, "ann.pub"),
+                        os.path.join(flock.flock, node, "authorized"))
+        assert waiting.wait(20) == 0
+        assert flock.herd("alive").status == 0
+        assert all(process.poll() is None for process in flock.processes.values())
+
+
+def test_a_key_that_others_can_read_is_refused():
+    with Flock(1) as flock:
+        path = os.path.join(flock.flock, "herd.key")
+        os.chmod(path, 0o640)
+        done = flock.herd("status")
+        assert done.status == 2 and "chmod 0600" in done.err, str(done)
+        os.chmod(path, 0o600)
+        node_key = os.path.join(flock.flock, "sheep0", "sheep.key")
+        flock.kill("sheep0", signal.SIGTERM)
+        os.chmod(node_key, 0o604)
+        # Not through a pipe: a recorder may hold its other end.
+        flock.start("sheep0", wait=False)
+        assert flock.processes["sheep0"].wait(20) != 0
+        assert "chmod 0600" in flock.log("sheep0"), flock.log("sheep0")
+
+
+def test_sim_starts_detached_and_stops():
+    with Flock(3, start=False) as flock:
+        def sim(*words):
+            return flock.herd("sim", "-d", flock.flock, *words, inventory=False)
+        try:
+            started = sim("--detach", "--json")
+            assert started.status == 0, str(started)
+            assert started.lines()[0]["nodes"] == 3
+            assert flock.herd("alive").status == 0
+            again = sim("--detach")
+            assert again.status == 2 and "runs already" in again.err, str(again)
+            assert flock.herd("alive").status == 0
+        finally:
+            stopped = sim("--stop")
+        assert stopped.status == 0 and "3 sheep ended" in stopped.out, str(stopped)
+        assert flock.herd("alive", "-t", "0.5").status == 3
+        assert all(flock.recorder_pid(name) is None for name in flock.names)
+
+
+def test_sim_in_the_foreground_ends_with_ctrl_c():
+    with Flock(2, start=False) as flock:
+        log = os.path.join(flock.folder, "sim.log")
+        with open(log, "wb") as file:
+            sim = subprocess.Popen([HERD, "sim", "-d", flock.flock], stdout=file, stderr=file,
+                                   env=flock.env)
+
+        def is_ready():
+            with open(log, encoding="utf-8") as file:
+                return "are ready" in file.read()
+        wait_for("the sheep are ready", is_ready, 30)
+        assert flock.herd("alive").status == 0
+        sim.send_signal(signal.SIGINT)
+        assert sim.wait(20) == 0
+        assert flock.herd("alive", "-t", "0.5").status == 3
+        assert all(flock.recorder_pid(name) is None for name in flock.names)
+
+
+def test_what_is_not_there_is_said():
+    with Flock(1) as flock:
+        done = flock.herd("ls")
+        assert done.status == 0 and "no recordings" in done.out, str(done)
+        assert flock.herd("ls", "--json").lines() == []
+        done = flock.herd("rm", "-f", "nothing")
+        assert done.status == 2 and "no recording" in done.err, str(done)
+        done = flock.herd("status", "-l", "sheep7")
+        assert done.status == 2 and "sheep7" in done.err, str(done)
+        done = flock.herd("frobnicate")
+        assert done.status == 2
+        done = flock.herd("staus", "--json")
+        assert json.loads(done.err)["error"] == "usage", str(done)
+
+
+if __name__ == "__main__":
+    harness.main(globals())

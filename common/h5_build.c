@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: MIT */
+#include "common/h5_build.h"
+
+#include "common/h5_describe.h"
+#include "common/h5_events.h"
+#include "common/h5_monitor.h"
+#include "common/h5_samples.h"
+#include "common/h5_seal.h"
+#include "common/h5_time.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    N_SAMPLE_STREAMS = RLOG_STREAM_STORAGE_CURRENT + 1
+};
+
+static const double SAMPLE_S = 1e-5;
+/* nA + 2^31, see enum pru_array */
+static const double STORAGE_ZERO_A = -2.147483648;
+
+struct h5_builder {
+    char part_path[PATH_SIZE];
+    struct rlog_reader *reader;
+    struct rlog_manifest manifest;
+    hid_t file;
+    struct h5_packer *packer;
+    struct h5_time *time;
+    struct h5_samples *samples[N_SAMPLE_STREAMS];
+    struct h5_stream_info streams[RLOG_N_STREAMS];
+    struct h5_monitor *monitor;
+    struct h5_events *events;
+    bool has_start;
+    struct rlog_start start;
+    bool has_end;
+    struct rlog_end end;
+    uint64_t n_seen; /* samples that anything so far reaches to */
+    uint64_t n_records;
+    double energy_J;
+    uint64_t n_energy_samples;
+    uint64_t n_remarks;
+    char remarks[2000];
+};
+
+/* What Shepherd's tools want to read about voltage and current. */
+static void describe_streams(struct h5_builder *builder)
+{
+    const struct rlog_manifest *manifest = &builder->manifest;
+
+    builder->streams[RLOG_STREAM_VOLTAGE] = (struct h5_stream_info){
+        "voltage",
+        {manifest->voltage.gain, manifest->voltage.offset, "V",
+          "voltage [V] = value * gain + offset"}
+    };
+    builder->streams[RLOG_STREAM_CURRENT] = (struct h5_stream_info){
+        "current",
+        {manifest->current.gain, manifest->current.offset, "A",
+          "current [A] = value * gain + offset"}
+    };
+    builder->streams[RLOG_STREAM_STORAGE_VOLTAGE] = (struct h5_stream_info){
+        "storage_voltage",
+        {1e-6, 0.0, "V", "voltage of the store [V] = value * gain + offset"}
+    };
+    builder->streams[RLOG_STREAM_STORAGE_CURRENT] = (struct h5_stream_info){
+        "storage_current",
+        {1e-9, STORAGE_ZERO_A, "A", "current into the store [A] = value * gain + offset"}
+    };
+}
+
+/* Sum of V * I over the samples that both streams have in their last chunk. */
+static void add_energy(struct h5_builder *builder, const struct h5_chunk_view *voltage,
+                       const struct h5_chunk_view *current)
+{
+    const struct h5_meaning *v = &builder->streams[RLOG_STREAM_VOLTAGE].meaning;
+    const struct h5_meaning *i = &builder->streams[RLOG_STREAM_CURRENT].meaning;
+    double sum_VA = 0;
+    uint64_t count = 0;
+
+    for (size_t k = 0; k < RLOG_CHUNK_SAMPLES; k++) {
+        if (voltage->present[k] & current->present[k]) {
+            sum_VA += (voltage->samples[k] * v->gain + v->offset)
+                      * (current->samples[k] * i->gain + i->offset);
+            count++;
+        }
+    }
+    builder->energy_J += sum_VA * SAMPLE_S;
+    builder->n_energy_samples += count;
+}
+
+/* Chunks of voltage and current come in turn; whichever is second completes the pair. */
+static void chunk_done(void *arg, struct h5_samples *samples)
+{
+    struct h5_builder *builder = arg;
+    const struct h5_chunk_view *voltage =
+        h5_samples_view(builder->samples[RLOG_STREAM_VOLTAGE]);
+    const struct h5_chunk_view *current =
+        h5_samples_view(builder->samples[RLOG_STREAM_CURRENT]);
+
+    (void)samples;
+    if (voltage->number == current->number) {
+        add_energy(builder, voltage, current);
+    }
+}
+
+static int add_stream(struct h5_builder *builder, enum rlog_stream stream, const char *path,
+                      bool is_recorded, struct err *err)
+{
+    bool has_both = builder->manifest.has_voltage && builder->manifest.has_current;
+    bool has_hook =
+        has_both && (stream == RLOG_STREAM_VOLTAGE || stream == RLOG_STREAM_CURRENT);
+    struct h5_chunked_spec spec = {
+        .path = path,
+        .type = H5T_STD_U32LE,
+        .type_bytes = sizeof(uint32_t),
+        .chunk_rows = RLOG_CHUNK_SAMPLES,
+        .meaning = builder->streams[stream].meaning,
+    };
+    struct h5_chunked *chunked = h5_chunked_create(builder->packer, &spec, err);
+
+    if (chunked == NULL) {
+        return -1;
+    }
+    if (h5_put_i64(h5_chunked_dataset(chunked), "recorded", is_recorded, err) < 0) {
+        h5_chunked_destroy(&chunked);
+        return -1;
+    }
+    builder->samples[stream] =
+        h5_samples_create(&chunked, has_hook ? chunk_done : NULL, builder, err);
+    h5_chunked_destroy(&chunked);
+    return builder->samples[stream] == NULL ? -1 : 0;
+}
+
+static int add_storage(struct h5_builder *builder, struct err *err)
+{
+    hid_t group = -1;
+    int result = 0;
+
+    if (!builder->manifest.has_storage) {
+        return 0;
+    }
+    group = h5_make_group(builder->file, "/data_storage", err);
+    if (group < 0) {
+        return -1;
+    }
+    /* the same stamps, under both names */
+    if (H5Lcreate_hard(builder->file, "/data/time", group, "time", H5P_DEFAULT, H5P_DEFAULT)
+        < 0) {
+        result = h5_fail(err, ERR_SYSTEM, "/data_storage/time");
+    }
+    h5_close(&group);
+    if (result < 0
+        || add_stream(builder, RLOG_STREAM_STORAGE_VOLTAGE, "/data_storage/voltage", true, err)
+               < 0) {
+        return -1;
+    }
+    return add_stream(builder, RLOG_STREAM_STORAGE_CURRENT, "/data_storage/current", true, err);
+}
+
+static hid_t create_file(const char *path, struct err *err)
+{
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    hid_t file = -1;
+
+    if (access >= 0 && H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) >= 0) {
+        file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    }
+    h5_close(&access);
+    if (file < 0) {
+        h5_fail(err, ERR_SYSTEM, "%s", path);
+    }
+    return file;
+}
+
+static int make_layout(struct h5_builder *builder, struct err *err)
+{
+    const struct rlog_manifest *manifest = &builder->manifest;
+    hid_t integrity = h5_make_group(builder->file, "/integrity", err);
+
+    if (integrity < 0) {
+        return -1;
+    }
+    h5_close(&integrity);
+    if (h5_describe_begin(builder->file, manifest, err) < 0) {
+        return -1;
+    }
+    builder->packer = h5_packer_create(builder->file, manifest->config.record.compression, err);
+    if (builder->packer == NULL) {
+        return -1;
+    }
+    builder->time = h5_time_create(builder->packer, err);
+    if (builder->time == NULL
+        || add_stream(builder, RLOG_STREAM_VOLTAGE, "/data/voltage", manifest->has_voltage, err)
+               < 0
+        || add_stream(builder, RLOG_STREAM_CURRENT, "/data/current", manifest->has_current, err)
+               < 0
+        || add_storage(builder, err) < 0) {
+        return -1;
+    }
+    builder->events =
+        h5_events_create(builder->file, builder->packer, manifest, builder->streams, err);
+    if (builder->events == NULL) {
+        return -1;
+    }
+    builder->monitor = h5_monitor_create(builder->file, builder->packer, err);
+    return builder->monitor == NULL ? -1 : 0;
+}
+
+struct h5_builder *h5_builder_create(const char *log_folder, const char *part_path,
+                                     struct err *err)
+{
+    struct h5_builder *builder = calloc(1, sizeof(*builder));
+
+    if (builder == NULL) {
+        err_set(err, ERR_MEMORY, "building %s", part_path);
+        return NULL;
+    }
+    h5_quiet();
+    builder->file = -1;
+    snprintf(builder->part_path, sizeof(builder->part_path), "%s", part_path);
+    builder->reader = rlog_reader_open(log_folder, err);
+    if (builder->reader == NULL) {
+        goto fail;
+    }
+    builder->manifest = *rlog_reader_manifest(builder->reader);
+    describe_streams(builder);
+    builder->file = create_file(part_path, err);
+    if (builder->file < 0 || make_layout(builder, err) < 0) {
+        goto fail;
+    }
+    return builder;
+fail:
+    h5_builder_destroy(&builder);
+    return NULL;
+}
+
+/* All but the file name, so that finish can go on with the closed file. */
+static void close_parts(struct h5_builder *builder)
+{
+    h5_monitor_destroy(&builder->monitor);
+    h5_events_destroy(&builder->events);
+    for (int i = 0; i < N_SAMPLE_STREAMS; i++) {
+        h5_samples_destroy(&builder->samples[i]);
+    }
+    h5_time_destroy(&builder->time);
+    h5_packer_destroy(&builder->packer);
+}
+
+void h5_builder_destroy(struct h5_builder **builder_p)
+{
+    struct h5_builder *builder = *builder_p;
+
+    if (builder == NULL) {
+        return;
+    }
+    close_parts(builder);
+    if (builder->file >= 0) {
+        H5Fclose(builder->file);
+    }
+    rlog_reader_close(&builder->reader);
+    free(builder);
+    *builder_p = NULL;
+}
+
+static int malformed(const struct rlog_record *record, const char *what, struct err *err)
+{
+    return err_set(err, ERR_CORRUPT, "segment %u, byte %llu: %s", record->segment,
+                   (unsigned long long)record->offset, what);
+}
+
+static int take_start(struct h5_builder *builder, const struct rlog_record *record,
+                      struct err *err)
+{
+    if (record->header.payload_size != sizeof(builder->start) || builder->has_start) {
+        return malformed(record, "malformed or second START", err);
+    }
+    memcpy(&builder->start, record->payload, sizeof(builder->start));
+    builder->has_start = true;
+    h5_events_set_start(builder->events, builder->start.T_ns);
+    return h5_describe_start(builder->file, &builder->start, err);
+}
+
+static int take_samples(struct h5_builder *builder, const struct rlog_record *record,
+                        struct err *err)
+{
+    unsigned stream = record->header.stream;
+
+    if (stream >= N_SAMPLE_STREAMS || builder->samples[stream] == NULL) {
+        return malformed(record, "samples of a stream that the manifest does not have", err);
+    }
+    if (h5_samples_add(builder->samples[stream], record, err) < 0) {
+        return err_prepend(err, "segment %u, byte %llu", record->segment,
+                           (unsigned long long)record->offset);
+    }
+    if (h5_samples_next(builder->samples[stream]) > builder->n_seen) {
+        builder->n_seen = h5_samples_next(builder->samples[stream]);
+    }
+    return 0;
+}
+
+static int take_anchor(struct h5_builder *builder, const struct rlog_record *record,
+                       struct err *err)
+{
+    bool has_samples = builder->manifest.has_voltage || builder->manifest.has_current
+                       || builder->manifest.has_storage;
+
+    /* Without traces the anchors alone tell how far the run is. */
+    if (!has_samples && record->header.first > builder->n_seen
+        && record->header.first <= builder->manifest.n_planned) {
+        builder->n_seen = record->header.first;
+    }
+    return h5_events_add(builder->events, record, err);
+}
+
+static void take_remark(struct h5_builder *builder, const struct rlog_record *record)
+{
+    size_t used = strlen(builder->remarks);
+
+    builder->n_remarks++;
+    snprintf(builder->remarks + used, sizeof(builder->remarks) - used, "%s%.*s",
+             used > 0 ? "\n" : "", (int)record->header.payload_size,
+             (const char *)record->payload);
+}
+
+static int take_end(struct h5_builder *builder, const struct rlog_record *record,
+                    struct err *err)
+{
+    if (record->header.payload_size != sizeof(builder->end)) {
+        return malformed(record, "malformed END", err);
+    }
+    memcpy(&builder->end, record->payload, sizeof(builder->end));
+    builder->has_end = true;
+    return 0;
+}
+
+static int take_record(struct h5_builder *builder, const struct rlog_record *record,
+                       struct err *err)
+{
+    builder->n_records++;
+    switch ((enum rlog_type)record->header.type) {
+    case RLOG_START:
+        return take_start(builder, record, err);
+    case RLOG_END:
+        return take_end(builder, record, err);
+    case RLOG_REMARK:
+        take_remark(builder, record);
+        return 0;
+    case RLOG_TEXT:
+    case RLOG_ROW:
+    case RLOG_UTIL:
+        return h5_monitor_add(builder->monitor, record, err);
+    case RLOG_SAMPLES:
+    case RLOG_EDGES:
+    case RLOG_GAP:
+    case RLOG_ANCHOR:
+    case RLOG_OVERVIEW:
+        break;
+    }
+    if (!builder->has_start) {
+        return malformed(record, "data before START", err);
+    }
+    if (record->header.type == RLOG_SAMPLES) {
+        return take_samples(builder, record, err);
+    }
+    return record->header.type == RLOG_ANCHOR ? take_anchor(builder, record, err)
+                                              : h5_events_add(builder->events, record, err);
+}
+
+int h5_builder_advance(struct h5_builder *builder, struct err *err)
+{
+    struct rlog_record record;
+    enum rlog_next next = RLOG_NEXT_WAIT;
+
+    while (!builder->has_end
+           && (next = rlog_reader_next(builder->reader, &record, err)) == RLOG_NEXT_RECORD) {
+        if (take_record(builder, &record, err) < 0
+            || (builder->has_start
+                && h5_time_advance(builder->time, builder->start.T_ns, builder->n_seen, err)
+                       < 0)) {
+            return -1;
+        }
+    }
+    if (next == RLOG_NEXT_ERROR) {
+        return -1;
+    }
+    return builder->has_end ? 1 : 0;
+}
+
+static int finish_streams(struct h5_builder *builder, struct err *err)
+{
+    for (int i = 0; i < N_SAMPLE_STREAMS; i++) {
+        if (builder->samples[i] != NULL
+            && h5_samples_finish(builder->samples[i], builder->end.n_samples, err) < 0) {
+            return -1;
+        }
+    }
+    return h5_time_finish(builder->time, builder->start.T_ns, builder->end.n_samples, err);
+}
+
+static bool is_recorded(const struct h5_builder *builder, int stream)
+{
+    switch (stream) {
+    case RLOG_STREAM_VOLTAGE:
+        return builder->manifest.has_voltage;
+    case RLOG_STREAM_CURRENT:
+        return builder->manifest.has_current;
+    default:
+        return builder->samples[stream] != NULL;
+    }
+}
+
+/* Gaps that the log does not explain, and how many samples some stream lacks. */
+static int finish_gaps(struct h5_builder *builder, uint64_t *n_missing, struct err *err)
+{
+    *n_missing = 0;
+    for (int i = 0; i < N_SAMPLE_STREAMS; i++) {
+        const struct h5_hole *holes = NULL;
+        uint64_t missing = 0;
+        size_t count = 0;
+
+        if (!is_recorded(builder, i)) {
+            continue;
+        }
+        holes = h5_samples_holes(builder->samples[i], &count);
+        for (size_t k = 0; k < count; k++) {
+            if (h5_events_add_hole(builder->events, (uint32_t)i, holes[k].first, holes[k].count,
+                                   err)
+                < 0) {
+                return -1;
+            }
+        }
+        missing = builder->end.n_samples - h5_samples_received(builder->samples[i]);
+        *n_missing = missing > *n_missing ? missing : *n_missing;
+    }
+    return 0;
+}
+
+static void fill_summary(const struct h5_builder *builder, uint64_t n_missing,
+                         struct h5_summary *summary)
+{
+    *summary = (struct h5_summary){
+        .n_samples = builder->end.n_samples,
+        .n_gap_samples = n_missing,
+        .n_edges = h5_events_edges(builder->events),
+        .n_records = builder->n_records,
+        .T_ns = builder->start.T_ns,
+        .start_error_ns = builder->start.start_error_ns,
+        .start_bound_ns = builder->start.start_bound_ns,
+        .end_reason = builder->end.reason,
+        .energy_Ws = builder->n_energy_samples > 0 ? builder->energy_J : (double)NAN,
+        .n_remarks = builder->n_remarks,
+    };
+    snprintf(summary->remarks, sizeof(summary->remarks), "%s", builder->remarks);
+}
+
+static int check_end(const struct h5_builder *builder, struct err *err)
+{
+    if (!builder->has_end) {
+        return err_set(err, ERR_STATE, "the log is not closed");
+    }
+    if (!builder->has_start) {
+        return err_set(err, ERR_INPUT, "the log has no START: nothing was recorded");
+    }
+    if (builder->end.n_records != builder->n_records) {
+        return err_set(err, ERR_CORRUPT, "%llu records, the log's END says %u",
+                       (unsigned long long)builder->n_records, builder->end.n_records);
+    }
+    return 0;
+}
+
+static int write_end(struct h5_builder *builder, const struct h5_evidence *evidence,
+                     struct h5_summary *summary, struct err *err)
+{
+    uint64_t n_missing = 0;
+
+    if (check_end(builder, err) < 0 || finish_streams(builder, err) < 0
+        || finish_gaps(builder, &n_missing, err) < 0
+        || h5_events_finish(builder->events, err) < 0
+        || h5_monitor_finish(builder->monitor, err) < 0) {
+        return -1;
+    }
+    fill_summary(builder, n_missing, summary);
+    if (h5_events_edges(builder->events) != builder->end.n_edges) {
+        return err_set(err, ERR_CORRUPT, "%llu edges, the log's END says %llu",
+                       (unsigned long long)summary->n_edges,
+                       (unsigned long long)builder->end.n_edges);
+    }
+    return h5_describe_end(builder->file, &builder->end, summary, evidence, err);
+}
+
+int h5_builder_finish(struct h5_builder *builder, const struct h5_evidence *evidence,
+                      const char *final_path, struct h5_summary *summary, struct err *err)
+{
+    static const struct h5_evidence nothing;
+    herr_t closed = 0;
+
+    *summary = (struct h5_summary){ 0 };
+    if (write_end(builder, evidence != NULL ? evidence : &nothing, summary, err) < 0) {
+        return err_prepend(err, "%s", builder->part_path);
+    }
+    close_parts(builder);
+    closed = H5Fclose(builder->file);
+    builder->file = -1;
+    if (closed < 0) {
+        return h5_fail(err, ERR_SYSTEM, "%s", builder->part_path);
+    }
+    return h5_seal(builder->part_path, final_path, &summary->file_bytes, err);
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+#include "common/h5_samples.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* 115 days; beyond it something is wrong, and T + n * 10 us would soon overflow. */
+static const uint64_t MAX_SAMPLES = 1000u * 1000 * 1000 * 1000;
+
+struct h5_samples {
+    struct h5_chunked *chunked;
+    h5_chunk_fn hook;
+    void *arg;
+    struct h5_chunk_view view; /* of the arrays below */
+    bool is_open;              /* the chunk gathers samples */
+    uint64_t next;
+    uint64_t n_received;
+    struct h5_hole *holes;
+    size_t n_holes;
+    size_t hole_capacity;
+    uint32_t samples[RLOG_CHUNK_SAMPLES];
+    uint8_t present[RLOG_CHUNK_SAMPLES];
+    uint32_t decoded[RLOG_CHUNK_SAMPLES];
+};
+
+struct h5_samples *h5_samples_create(struct h5_chunked **chunked, h5_chunk_fn hook, void *arg,
+                                     struct err *err)
+{
+    struct h5_samples *samples = calloc(1, sizeof(*samples));
+
+    if (samples == NULL) {
+        err_set(err, ERR_MEMORY, "samples");
+        return NULL;
+    }
+    samples->chunked = *chunked;
+    *chunked = NULL;
+    samples->hook = hook;
+    samples->arg = arg;
+    samples->view.samples = samples->samples;
+    samples->view.present = samples->present;
+    samples->view.number = UINT64_MAX;
+    return samples;
+}
+
+void h5_samples_destroy(struct h5_samples **samples)
+{
+    if (*samples != NULL) {
+        h5_chunked_destroy(&(*samples)->chunked);
+        free((*samples)->holes);
+        free(*samples);
+        *samples = NULL;
+    }
+}
+
+static int add_hole(struct h5_samples *samples, uint64_t end, struct err *err)
+{
+    if (samples->n_holes == samples->hole_capacity) {
+        size_t capacity = samples->hole_capacity * 2 + 16;
+        struct h5_hole *holes = realloc(samples->holes, capacity * sizeof(*holes));
+
+        if (holes == NULL) {
+            return err_set(err, ERR_MEMORY, "list of gaps");
+        }
+        samples->holes = holes;
+        samples->hole_capacity = capacity;
+    }
+    samples->holes[samples->n_holes++] = (struct h5_hole){ samples->next, end - samples->next };
+    return 0;
+}
+
+static int close_chunk(struct h5_samples *samples, uint64_t extent, struct err *err)
+{
+    if (!samples->is_open) {
+        return 0;
+    }
+    samples->is_open = false;
+    if (h5_chunked_extend(samples->chunked, extent, err) < 0
+        || h5_chunked_write(samples->chunked, samples->view.number, samples->samples, err)
+               < 0) {
+        return -1;
+    }
+    if (samples->hook != NULL) {
+        samples->hook(samples->arg, samples);
+    }
+    return 0;
+}
+
+static uint64_t chunk_end(uint64_t number)
+{
+    return (number + 1) * RLOG_CHUNK_SAMPLES;
+}
+
+static int put_piece(struct h5_samples *samples, const uint32_t *piece, uint32_t count,
+                     struct err *err)
+{
+    uint64_t number = samples->next / RLOG_CHUNK_SAMPLES;
+    size_t at = (size_t)(samples->next % RLOG_CHUNK_SAMPLES);
+
+    if (samples->is_open && samples->view.number != number
+        && close_chunk(samples, chunk_end(samples->view.number), err) < 0) {
+        return -1;
+    }
+    if (!samples->is_open) {
+        memset(samples->samples, 0, sizeof(samples->samples));
+        memset(samples->present, 0, sizeof(samples->present));
+        samples->view.number = number;
+        samples->view.n_present = 0;
+        samples->is_open = true;
+    }
+    memcpy(samples->samples + at, piece, count * sizeof(*piece));
+    memset(samples->present + at, 1, count);
+    samples->view.n_present += count;
+    samples->next += count;
+    samples->n_received += count;
+    if (at + count == RLOG_CHUNK_SAMPLES) {
+        return close_chunk(samples, samples->next, err);
+    }
+    return 0;
+}
+
+static int put_whole(struct h5_samples *samples, const struct rlog_record *record,
+                     struct err *err)
+{
+    uint64_t number = record->header.first / RLOG_CHUNK_SAMPLES;
+
+    if (samples->is_open && close_chunk(samples, chunk_end(samples->view.number), err) < 0) {
+        return -1;
+    }
+    samples->view.number = number;
+    samples->view.n_present = RLOG_CHUNK_SAMPLES;
+    memcpy(samples->samples, samples->decoded, sizeof(samples->samples));
+    memset(samples->present, 1, sizeof(samples->present));
+    samples->next += RLOG_CHUNK_SAMPLES;
+    samples->n_received += RLOG_CHUNK_SAMPLES;
+    if (h5_chunked_extend(samples->chunked, samples->next, err) < 0
+        || h5_chunked_write_as_is(samples->chunked, number, record->payload,
+                                  record->header.payload_size,
+                                  record->header.flags & RLOG_FLAG_DEFLATED, err)
+               < 0) {
+        return -1;
+    }
+    if (samples->hook != NULL) {
+        samples->hook(samples->arg, samples);
+    }
+    return 0;
+}
+
+static bool goes_as_it_is(const struct h5_samples *samples, const struct rlog_record *record)
+{
+    return record->header.count == RLOG_CHUNK_SAMPLES
+           && record->header.first % RLOG_CHUNK_SAMPLES == 0
+           && (!(record->header.flags & RLOG_FLAG_DEFLATED)
+               || h5_chunked_is_deflated(samples->chunked));
+}
+
+int h5_samples_add(struct h5_samples *samples, const struct rlog_record *record,
+                   struct err *err)
+{
+    uint64_t first = record->header.first;
+    uint32_t count = record->header.count;
+    uint32_t at = 0;
+
+    if (rlog_record_samples(record, samples->decoded, err) < 0) {
+        return -1;
+    }
+    if (first < samples->next || first > MAX_SAMPLES) {
+        return err_set(err, ERR_CORRUPT, "samples from %llu on behind sample %llu",
+                       (unsigned long long)first, (unsigned long long)samples->next);
+    }
+    if (first > samples->next && add_hole(samples, first, err) < 0) {
+        return -1;
+    }
+    samples->next = first;
+    if (goes_as_it_is(samples, record)) {
+        return put_whole(samples, record, err);
+    }
+    while (at < count) {
+        uint32_t room = RLOG_CHUNK_SAMPLES - (uint32_t)(samples->next % RLOG_CHUNK_SAMPLES);
+        uint32_t part = count - at < room ? count - at : room;
+
+        if (put_piece(samples, samples->decoded + at, part, err) < 0) {
+            return -1;
+        }
+        at += part;
+    }
+    return 0;
+}
+
+int h5_samples_finish(struct h5_samples *samples, uint64_t n_samples, struct err *err)
+{
+    uint64_t extent = samples->is_open ? chunk_end(samples->view.number) : n_samples;
+
+    if (n_samples < samples->next) {
+        return err_set(err, ERR_CORRUPT, "%llu samples although sample %llu was recorded",
+                       (unsigned long long)n_samples, (unsigned long long)samples->next - 1);
+    }
+    if (n_samples > samples->next && add_hole(samples, n_samples, err) < 0) {
+        return -1;
+    }
+    samples->next = n_samples;
+    extent = extent < n_samples ? extent : n_samples;
+    if (close_chunk(samples, extent, err) < 0
+        || h5_chunked_extend(samples->chunked, n_samples, err) < 0) {
+        return -1;
+    }
+    return h5_chunked_finish(samples->chunked, err);
+}
+
+uint64_t h5_samples_next(const struct h5_samples *samples)
+{
+    return samples->next;
+}
+
+uint64_t h5_samples_received(const struct h5_samples *samples)
+{
+    return samples->n_received;
+}
+
+hid_t h5_samples_dataset(const struct h5_samples *samples)
+{
+    return h5_chunked_dataset(samples->chunked);
+}
+
+const struct h5_chunk_view *h5_samples_view(const struct h5_samples *samples)
+{
+    return &samples->view;
+}
+
+const struct h5_hole *h5_samples_holes(const struct h5_samples *samples, size_t *count)
+{
+    *count = samples->n_holes;
+    return samples->holes;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* /data/time: T + n * 10 000 ns for every sample n, whatever is missing. */
+#ifndef COMMON_H5_TIME_H
+#define COMMON_H5_TIME_H
+
+#include "common/h5_chunked.h"
+
+#include <stdint.h>
+
+struct h5_time;
+struct h5_time *h5_time_create(struct h5_packer *packer, struct err *err);
+void h5_time_destroy(struct h5_time **time);
+
+/* Writes the whole chunks below n_samples that are not there yet. */
+MUST_CHECK int h5_time_advance(struct h5_time *time, int64_t T_ns, uint64_t n_samples,
+                               struct err *err);
+/* The rest; the last chunk's padding goes on counting. */
+MUST_CHECK int h5_time_finish(struct h5_time *time, int64_t T_ns, uint64_t n_samples,
+                              struct err *err);
+hid_t h5_time_dataset(const struct h5_time *time); /* a loan */
+
+#endif

@@ -196,10 +196,13 @@ static void start_paced(struct board_sim *sim)
     }
     uint64_t tick = wait_for_start(sim, sim->timebase.next_tick);
 
+    /* The instant is taken. Other boards of this host wait for the same one: they go first,
+     * and the arithmetic of all comes behind. */
     sim_outside_start(&sim->outside);
+    sched_yield();
+    set_priority(false);
     timebase_start(&sim->timebase, tick);
     take_sample(sim, tick);
-    set_priority(false);
 }
 
 /* When the block that is being filled will be complete, or the serial line wants its turn. */

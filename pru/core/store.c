@@ -93,7 +93,7 @@ static void add_charge(struct store *s, uint64_t I_nA_n32)
     uint64_t soc_n58 = fx_add_u64(fx_add_u64(s->soc_n58, delta.high), rest < delta.low ? 1 : 0);
 
     if (s->soc_n58 >= p->soc_max_n58) {
-        s->I_nA_n32 = 0; /* full; what it started with above the limit stays */
+        s->is_full = true; /* what it started with above the limit stays */
     } else if (soc_n58 >= p->soc_max_n58) {
         s->soc_n58 = p->soc_max_n58;
         s->soc_rest = 0;
@@ -132,6 +132,7 @@ void store_step(struct store *store, const struct store_flow *flow)
     uint64_t direct_n32 = net(charge_n32, discharge_n32, &is_direct_charging);
 
     store->is_exhausted = false;
+    store->is_full = false;
     if (power_n8 != 0) {
         uint32_t R_kOhm_n28 = fx_add_u32(store->R_series_kOhm_n28, store->R_half_kOhm_n28);
         uint32_t shift_uV_n8 = fx_clamp_u32(fx_mul_shift(direct_n32, R_kOhm_n28, 52));
@@ -154,4 +155,7 @@ void store_step(struct store *store, const struct store_flow *flow)
     }
     look_up(store);
     store->V_uV = terminal_uV(store);
+    if (store->is_full) {
+        store->I_nA_n32 = 0;
+    }
 }

@@ -63,6 +63,19 @@ static uint32_t aux_uV(const struct vsource *source, uint32_t V_out_uV)
     return p->aux_mode == VSOURCE_AUX_STORAGE ? source->converter.V_mid_uV : 0;
 }
 
+/* A boost stage holds its store at the limit; what started above it is seen as it is. */
+static uint32_t limited_V_mid(const struct vsource *source)
+{
+    const struct store *store = &source->store;
+    uint32_t limit_uV = source->params->converter.V_intermediate_max_uV;
+    uint32_t V_oc_uV = store->V_oc_uV_n8 >> 8;
+
+    if (store->V_uV <= limit_uV) {
+        return store->V_uV;
+    }
+    return fx_min_u32(store->V_uV, V_oc_uV > limit_uV ? V_oc_uV : limit_uV);
+}
+
 static void step_source(struct vsource *source, struct curve_point point, uint32_t I_out_nA)
 {
     struct store_flow flow = { 0, 0, 0, 0 };
@@ -73,7 +86,7 @@ static void step_source(struct vsource *source, struct curve_point point, uint32
     converter_output(converter, I_out_nA, &flow);
     if (has_store(source)) {
         store_step(&source->store, &flow);
-        converter_update(converter, source->store.V_uV);
+        converter_update(converter, limited_V_mid(source));
     } else {
         converter_update(converter, converter->V_mid_uV);
     }

@@ -337,6 +337,14 @@ static void release_idle(struct node_step *step)
     }
 }
 
+/* The heartbeat does not say what its sender knows of a start that did not take place. */
+static void beat_prepared(struct node_step *step)
+{
+    if (step->node->n_down > 0) {
+        node_step_stand_down(step, NODE_ACT_TELL, step->node->n_down, "stood down before");
+    }
+}
+
 /* What the owner's heartbeat does not show yet is told again. */
 static void beat_running(struct node_step *step)
 {
@@ -403,7 +411,7 @@ static const handler_fn MESSAGES[N_NODE_STATES][N_NODE_MESSAGES] = {
         [NODE_EVENT_CANCEL] = cancel,
         [NODE_EVENT_STOP] = refuse_now,
         [NODE_EVENT_RELEASE] = refuse_now,
-        [NODE_EVENT_BEAT] = ignore,
+        [NODE_EVENT_BEAT] = beat_prepared,
         [NODE_EVENT_TAKE_OVER] = ignore,
     },
     [NODE_ARMED] = {

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* start_sim [-n SEEDS] [-s FIRST] [-b BREACH] [-v]: runs seeds, then every breach; exit status
+ * 0 when no invariant broke without a breach, and every breach was found. */
+#include "common/buf.h"
+#include "start_world.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    BREACH_SEEDS = 20000 /* in which each breach must show */
+};
+
+static const char *const BREACHES[N_BREACHES] = {
+    [BREACH_NONE] = "none",
+    [BREACH_GO_UNASKED] = "GO without all ARMED",
+    [BREACH_OLD_TOKEN] = "an older controller is obeyed",
+    [BREACH_BOOT_ID] = "words for an earlier boot are obeyed",
+    [BREACH_LEASE] = "the lease is forgotten",
+    [BREACH_LATE_GO] = "a late GO is accepted",
+    [BREACH_OFFSET] = "T is corrected by the clock's offset",
+    [BREACH_CANCEL_LIE] = "cancelled, said too late",
+    [BREACH_JOURNAL] = "GO is not in herd's journal",
+    [BREACH_RECORD] = "a reboot forgets a start",
+    [BREACH_NOT_FINAL] = "stood down is not final",
+    [BREACH_START_ON_ARM] = "ARM alone starts",
+    [BREACH_SILENT_START] = "going, although the recorder refused",
+};
+
+static bool run_seeds(struct world *world, uint64_t first, uint64_t count)
+{
+    for (uint64_t seed = first; seed < first + count; seed++) {
+        if (!world_run(world, seed, BREACH_NONE)) {
+            printf("seed %llu: %s\n", (unsigned long long)seed, world->broken);
+            return false;
+        }
+    }
+    printf("%llu schedules, no invariant broken\n", (unsigned long long)count);
+    return true;
+}
+
+static bool run_breach(struct world *world, enum breach breach, uint64_t first)
+{
+    for (uint64_t seed = first; seed < first + BREACH_SEEDS; seed++) {
+        if (!world_run(world, seed, breach)) {
+            printf("found: %-40s seed %llu: %s\n", BREACHES[breach], (unsigned long long)seed,
+                   world->broken);
+            return true;
+        }
+    }
+    printf("NOT FOUND: %s\n", BREACHES[breach]);
+    return false;
+}
+
+static void print_coverage(const struct world *world)
+{
+    size_t n_met = 0;
+
+    for (int state = 0; state < N_NODE_STATES; state++) {
+        for (int event = 0; event < N_NODE_EVENTS; event++) {
+            n_met += world->pairs[state][event] > 0;
+            if (world->pairs[state][event] == 0) {
+                printf("  never met: event %d in state %d (%s)\n", event, state,
+                       node_state_name((enum node_state)state));
+            }
+        }
+    }
+    printf("%zu of %d pairs of state and event met\n", n_met, N_NODE_STATES * N_NODE_EVENTS);
+}
+
+int main(int argc, char **argv)
+{
+    static uint64_t pairs[N_NODE_STATES][N_NODE_EVENTS];
+    struct world *world = calloc(1, sizeof(*world));
+    uint64_t n_seeds = 2000;
+    uint64_t first = 1;
+    uint64_t breach = N_BREACHES;
+    bool is_good = true;
+    int letter = 0;
+
+    if (world == NULL) {
+        return 2;
+    }
+    world->pairs = pairs;
+    while ((letter = getopt(argc, argv, "n:s:b:v")) != -1) {
+        bool is_known = (letter == 'n' && text_to_u64(optarg, &n_seeds))
+                        || (letter == 's' && text_to_u64(optarg, &first))
+                        || (letter == 'b' && text_to_u64(optarg, &breach)) || letter == 'v';
+
+        world->is_verbose |= letter == 'v';
+        if (!is_known) {
+            free(world);
+            return 2;
+        }
+    }
+    if (breach < N_BREACHES) {
+        is_good = run_breach(world, (enum breach)breach, first);
+    } else {
+        is_good = run_seeds(world, first, n_seeds);
+        print_coverage(world);
+        for (int i = BREACH_NONE + 1; i < N_BREACHES && !world->is_verbose; i++) {
+            is_good = run_breach(world, (enum breach)i, first) && is_good;
+        }
+    }
+    start_fini(&world->herd.start);
+    free(world);
+    return is_good ? 0 : 1;
+}

@@ -85,6 +85,7 @@ static int on_tick(zloop_t *loop, int timer, void *arg)
         agent_feed(agent, &event);
     }
     agent_look_at_page(agent);
+    agent_keep_monitors(agent);
     agent_pump(agent);
     return 0;
 }
@@ -211,6 +212,7 @@ static void quit_recorder(struct agent *agent)
 
 static void close_all(struct agent *agent)
 {
+    agent_stop_monitors(agent);
     quit_recorder(agent);
     worker_destroy(&agent->journalist);
     worker_destroy(&agent->worker);

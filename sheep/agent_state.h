@@ -11,6 +11,7 @@
 #include "sheep/experiment.h"
 #include "sheep/input_store.h"
 #include "sheep/log_server.h"
+#include "sheep/monitor.h"
 #include "sheep/node_journal.h"
 #include "sheep/plan.h"
 #include "sheep/recorder_link.h"
@@ -78,6 +79,7 @@ struct agent {
     uint32_t seq_stop;
 
     struct recorder_page page; /* last copy; zero before the first */
+    struct agent_monitors *monitors; /* while a recording runs */
     uint32_t ring_fill_max;
     bool is_pumping;
 };
@@ -134,6 +136,12 @@ void agent_answer_clock(struct agent *agent, const struct agent_request *request
                         enum proto_verb verb, const struct body_clock *asked,
                         int64_t received_ns);
 uint64_t agent_samples(const struct agent *agent);
+
+/* ---- agent_monitors.c ---- */
+
+/* At every tick: monitors run exactly while a recording runs. */
+void agent_keep_monitors(struct agent *agent);
+void agent_stop_monitors(struct agent *agent);
 
 /* ---- dispatch.c ---- */
 

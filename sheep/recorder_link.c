@@ -5,6 +5,7 @@
 #include "common/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -209,6 +210,11 @@ void recorder_link_destroy(struct recorder_link **link_p)
     recorder_page_unmap(&link->page);
     free(link);
     *link_p = NULL;
+}
+
+int recorder_link_dup(const struct recorder_link *link)
+{
+    return link->fd < 0 ? -1 : fcntl(link->fd, F_DUPFD_CLOEXEC, 0);
 }
 
 bool recorder_link_is_up(const struct recorder_link *link)

@@ -33,6 +33,10 @@ void recorder_link_destroy(struct recorder_link **link);
 
 bool recorder_link_is_up(const struct recorder_link *link);
 
+/* A descriptor of the line for rows, see recorder_ipc_send_row: the caller's, and harmless once
+ * the recorder is gone. -1 when the line is down. */
+int recorder_link_dup(const struct recorder_link *link);
+
 /* Queues the request; its ANSWER has the number that is returned. ERR_UNREACHABLE: no recorder.
  */
 MUST_CHECK int recorder_link_send(struct recorder_link *link, struct recorder_request *request,

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* Monitors run as long as a recording runs; which ones, its manifest says. */
+#include "sheep/agent_state.h"
+
+#include "common/log.h"
+#include "common/rlog.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Where the target's serial line is on a cape. */
+static const char UART_OF_CAPE[] = "/dev/ttyS1";
+
+struct agent_monitors {
+    struct monitors *monitors; /* NULL: all of them are off */
+    int fd;                    /* our own descriptor of the line to the recorder */
+    _Atomic uint64_t n_dropped;
+};
+
+/* In the monitors' thread. */
+static bool post_row(void *arg, struct recorder_row *row)
+{
+    struct agent_monitors *self = arg;
+    bool is_taken = recorder_ipc_send_row(self->fd, row);
+
+    if (!is_taken) {
+        atomic_fetch_add(&self->n_dropped, 1);
+    }
+    return is_taken;
+}
+
+static void stop(struct agent *agent)
+{
+    struct agent_monitors *self = agent->monitors;
+    uint64_t n_dropped = 0;
+
+    if (self == NULL) {
+        return;
+    }
+    monitors_destroy(&self->monitors);
+    n_dropped = atomic_load(&self->n_dropped);
+    if (n_dropped != 0) {
+        log_warn("%llu rows of monitors were dropped", (unsigned long long)n_dropped);
+    }
+    if (self->fd >= 0) {
+        close(self->fd);
+    }
+    free(self);
+    agent->monitors = NULL;
+}
+
+static int open_monitors(struct agent *agent, struct agent_monitors *self, struct err *err)
+{
+    bool is_sim = strcmp(agent->config->board, "sim") == 0;
+    char uart_path[PATH_SIZE + 8];
+    struct rlog_reader *reader = rlog_reader_open(agent->page.log_folder, err);
+
+    if (reader == NULL) {
+        return -1;
+    }
+    snprintf(uart_path, sizeof(uart_path), "%s/uart", agent->state_dir);
+    struct monitors_options options = {
+        .log = &rlog_reader_manifest(reader)->config.log,
+        .clock = agent->clock,
+        .uart_path = is_sim ? uart_path : UART_OF_CAPE,
+        .disk_path = agent->page.log_folder,
+        .post = post_row,
+        .arg = self,
+    };
+    struct err why = { 0 };
+
+    self->fd = recorder_link_dup(agent->link);
+    self->monitors = monitors_create(&options, &why);
+    rlog_reader_close(&reader);
+    if (self->monitors == NULL && why.code != ERR_NONE) {
+        *err = why;
+        return -1;
+    }
+    return 0;
+}
+
+static void start(struct agent *agent)
+{
+    struct err err = { 0 };
+
+    agent->monitors = calloc(1, sizeof(*agent->monitors));
+    if (agent->monitors == NULL) {
+        return; /* tried again at the next tick */
+    }
+    agent->monitors->fd = -1;
+    if (open_monitors(agent, agent->monitors, &err) < 0) {
+        log_warn("no monitors: %s", err.text);
+    }
+}
+
+void agent_keep_monitors(struct agent *agent)
+{
+    bool is_wanted = agent->node.state == NODE_RUNNING && recorder_link_is_up(agent->link)
+                     && agent->page.experiment == agent->node.experiment
+                     && agent->page.is_ended == 0;
+
+    if (is_wanted && agent->monitors == NULL) {
+        start(agent);
+    } else if (!is_wanted && agent->monitors != NULL) {
+        stop(agent);
+    }
+}
+
+void agent_stop_monitors(struct agent *agent)
+{
+    stop(agent);
+}

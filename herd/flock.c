@@ -643,6 +643,12 @@ const struct session *flock_session(const struct herd_flock *flock, size_t i)
     return &flock->links[i].session;
 }
 
+void flock_set_token(struct herd_flock *flock, uint64_t experiment, uint64_t controller)
+{
+    flock->config.experiment = experiment;
+    flock->config.controller = controller;
+}
+
 struct flock_stats flock_stats(const struct herd_flock *flock)
 {
     return flock->stats;

@@ -96,6 +96,9 @@ MUST_CHECK int flock_request(struct herd_flock *flock, size_t i,
 MUST_CHECK int flock_request_all(struct herd_flock *flock, const struct flock_request *request,
                                  const bool *wanted, void (*done)(void *arg), struct err *err);
 
+/* Commands another experiment from now on. */
+void flock_set_token(struct herd_flock *flock, uint64_t experiment, uint64_t controller);
+
 struct flock_stats {
     uint64_t n_sent;
     uint64_t n_received;

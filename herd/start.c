@@ -197,11 +197,8 @@ void start_step(struct start *start, const struct start_event *event)
 
 void start_begin(struct start *start, int64_t mono_ns)
 {
-    const struct start_event event = { .kind = START_EVENT_TIME, .mono_ns = mono_ns };
-
     start->now_ns = mono_ns;
     start_enter(start, START_PREPARING);
-    start_step(start, &event);
 }
 
 void start_resume(struct start *start, int64_t T_ns, uint64_t n, const bool *told)

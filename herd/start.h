@@ -165,7 +165,7 @@ MUST_CHECK int start_init(struct start *start, const struct start_config *config
                           const bool *is_required, struct err *err);
 void start_fini(struct start *start);
 
-/* Sends the first PREPARE; a node that is out already (start_exclude) gets none. */
+/* The clock of the preparation begins; the next TIME sends PREPARE to all that are not out. */
 void start_begin(struct start *start, int64_t mono_ns);
 
 /* Before start_begin: this node takes no part (clock, unreachable). */

@@ -142,7 +142,7 @@ void verdict_find(const struct verdict_facts *facts, struct verdict *verdict)
 
     memset(verdict, 0, sizeof(*verdict));
     if (!facts->took_part) {
-        note(verdict, VERDICT_REFUSED, "%s", why);
+        note(verdict, facts->is_refusal ? VERDICT_REFUSED : VERDICT_NOT_STARTED, "%s", why);
         return;
     }
     if (facts->is_not_started) {
@@ -155,6 +155,10 @@ void verdict_find(const struct verdict_facts *facts, struct verdict *verdict)
                  ? facts->collect_failure
                  : "the node is not heard, and its recording not here");
         return;
+    }
+    if (facts->is_orphan) {
+        note(verdict, VERDICT_INVALID,
+             "it is an orphan: the start was called off too late for it");
     }
     if (!facts->is_started) {
         note(verdict, VERDICT_INVALID, "no sample was taken");
@@ -171,6 +175,7 @@ void verdict_print(const struct verdict *verdict, char *text, size_t size)
         [VERDICT_VALID] = "valid",
         [VERDICT_REMARKS] = "valid with remarks: ",
         [VERDICT_INVALID] = "invalid because ",
+        [VERDICT_NOT_STARTED] = "not started: ",
         [VERDICT_REFUSED] = "refused: ",
         [VERDICT_UNKNOWN] = "unknown: ",
     };

@@ -13,8 +13,9 @@ enum verdict_kind {
     VERDICT_VALID,
     VERDICT_REMARKS, /* valid with remarks */
     VERDICT_INVALID,
-    VERDICT_REFUSED, /* took no part, and said so, or was not reached before GO */
-    VERDICT_UNKNOWN, /* cannot be known until the node is heard again */
+    VERDICT_NOT_STARTED, /* it would have, but the start was called off */
+    VERDICT_REFUSED,     /* took no part, and said why, or was not reached before GO */
+    VERDICT_UNKNOWN,     /* cannot be known until the node is heard again */
 };
 
 enum {
@@ -32,7 +33,9 @@ struct verdict {
 /* Everything that counts. */
 struct verdict_facts {
     /* the start */
-    bool took_part; /* GO was told to it */
+    bool took_part;  /* GO was told to it */
+    bool is_refusal; /* if not: because of the node itself */
+    bool is_orphan;  /* a CANCEL came too late for it */
     bool is_started;
     bool is_not_started; /* proven */
     const char *why;     /* of not taking part, or of not having started; NULL: none */

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* An experiment from its first HELLO to its last verdict. */
+#ifndef HERD_RUN_H
+#define HERD_RUN_H
+
+#include "herd/cmd.h"
+#include "herd/context.h"
+
+#include "common/experiment.h"
+
+#include <stdbool.h>
+
+struct run_request {
+    const struct cmd_options *options;
+    const char *command; /* for messages */
+    const struct context *context;
+    struct experiment *experiment; /* NULL: attach to `id` */
+    const char *output;            /* folder; NULL: the experiment's, else "." */
+    const char *id;                /* attach: of the run; "" or NULL: the newest open one */
+    bool take_over;
+};
+
+/* Everything that section 3 of the design says, with progress; prints errors and results
+ * itself. Returns an exit status. */
+int run_execute(const struct run_request *request);
+
+#endif

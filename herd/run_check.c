@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/* What is looked at on the workstation: the folder of results, and their names. */
+#include "herd/run_state.h"
+
+#include "common/buf.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+enum {
+    BYTES_PER_SAMPLE = 8, /* voltage and current, before compression */
+    MAX_NUMBER = 9999,    /* of a name that is taken */
+};
+
+static int check_writable(const char *folder, struct err *err)
+{
+    char path[PATH_SIZE + 32];
+    int fd = -1;
+
+    snprintf(path, sizeof(path), "%s/.herd-%ld", folder, (long)getpid());
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        err_set_errno(err, "output folder %s", folder);
+        err->code = ERR_INPUT;
+        return -1;
+    }
+    close(fd);
+    unlink(path);
+    return 0;
+}
+
+/* What all nodes' samples take at most, uncompressed. */
+static uint64_t count_bytes(const struct run *run)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < run->n_nodes; i++) {
+        const struct node_config *config = run->nodes[i].config;
+
+        if (config->duration_ns > 0) {
+            bytes += node_config_samples(config) * BYTES_PER_SAMPLE;
+        }
+    }
+    return bytes;
+}
+
+static int check_space(const struct run *run, struct err *err)
+{
+    uint64_t needed = count_bytes(run);
+    struct statvfs status;
+    uint64_t there = 0;
+
+    if (statvfs(run->output, &status) < 0) {
+        return err_set_errno(err, "output folder %s", run->output);
+    }
+    there = (uint64_t)status.f_bavail * status.f_frsize;
+    if (needed > there) {
+        return err_set(err, ERR_INPUT,
+                       "output folder %s: %" PRIu64 " MB free, the recordings may need %" PRIu64
+                       " MB",
+                       run->output, there / 1000000, needed / 1000000);
+    }
+    return 0;
+}
+
+int run_check_output(struct run *run, struct err *err)
+{
+    const struct run_request *request = run->request;
+    const char *chosen = request->output != NULL                  ? request->output
+                         : request->experiment->output[0] != '\0' ? request->experiment->output
+                                                                  : ".";
+    char real[PATH_MAX];
+
+    if (dir_make(chosen, 0755, err) < 0) {
+        err->code = ERR_INPUT;
+        return err_prepend(err, "output folder");
+    }
+    if (realpath(chosen, real) == NULL) {
+        return err_set_errno(err, "output folder %s", chosen);
+    }
+    if (snprintf(run->output, sizeof(run->output), "%.*s", (int)sizeof(run->output) - 200, real)
+            < (int)strlen(real)
+        || snprintf(run->copies, sizeof(run->copies), "%.300s/.bellwether/%s", real, run->id)
+               >= (int)sizeof(run->copies)) {
+        return err_set(err, ERR_INPUT, "output folder %s: path too long", real);
+    }
+    if (check_writable(run->output, err) < 0) {
+        return -1;
+    }
+    return check_space(run, err);
+}
+
+/* ---- names ---- */
+
+void run_stem(const struct run *run, enum experiment_mode mode, char stem[RUN_STEM_SIZE])
+{
+    char stamp[CLOCK_TEXT_SIZE];
+
+    clock_format_file(run->start.T_ns, stamp);
+    snprintf(stem, RUN_STEM_SIZE, "%s%s_%s", mode == MODE_EMULATE ? "emu_" : "hrv_", run->name,
+             stamp);
+}
+
+static void file_path(const struct run *run, size_t i, unsigned number, char path[PATH_SIZE])
+{
+    char stem[RUN_STEM_SIZE];
+
+    run_stem(run, run->nodes[i].mode, stem);
+    if (number == 0) {
+        snprintf(path, PATH_SIZE, "%.300s/%s_%s.h5", run->output, stem, run->names[i]);
+    } else {
+        snprintf(path, PATH_SIZE, "%.300s/%s_%u_%s.h5", run->output, stem, number,
+                 run->names[i]);
+    }
+}
+
+int run_check_names(const struct run *run, struct err *err)
+{
+    for (size_t i = 0; i < run->n_nodes; i++) {
+        char path[PATH_SIZE];
+
+        file_path(run, i, 0, path);
+        if (run->nodes[i].exists == EXISTS_REFUSE && access(path, F_OK) == 0) {
+            return err_set(err, ERR_EXISTS, "%s exists, and record.exists says refuse", path);
+        }
+    }
+    return 0;
+}
+
+int run_take_name(struct run *run, size_t i, struct err *err)
+{
+    struct run_node *node = &run->nodes[i];
+
+    for (unsigned number = 0; number <= MAX_NUMBER; number++) {
+        int fd = -1;
+
+        file_path(run, i, number, node->final_path);
+        if (node->exists == EXISTS_OVERWRITE) {
+            return 0;
+        }
+        /* An empty file holds the name until the real one replaces it. */
+        fd = open(node->final_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        if (fd >= 0) {
+            close(fd);
+            return 0;
+        }
+        if (errno != EEXIST || node->exists == EXISTS_REFUSE) {
+            break;
+        }
+    }
+    return err_set_errno(err, "%s", node->final_path);
+}

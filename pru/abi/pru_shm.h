@@ -206,6 +206,7 @@ struct pru_shm {
     pru_gpio_event *gpio;     /* PRU_GPIO_EVENT_COUNT */
 };
 
+#if __STDC_HOSTED__
 static inline uint32_t shm_load_u32(const uint32_t *word)
 {
     return __atomic_load_n(word, __ATOMIC_ACQUIRE);
@@ -214,6 +215,29 @@ static inline uint32_t shm_load_u32(const uint32_t *word)
 static inline void shm_store_u32(uint32_t *word, uint32_t value)
 {
     __atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+#else
+/* A PRU executes in order, and its stores reach a memory in their order. */
+static inline uint32_t shm_load_u32(const uint32_t *word)
+{
+    return *(const volatile uint32_t *)word;
+}
+
+static inline void shm_store_u32(uint32_t *word, uint32_t value)
+{
+    *(volatile uint32_t *)word = value;
+}
+#endif
+
+/* Copies out of shared memory what no ring hands over; needs no library. */
+static inline void shm_read(void *to, const void *from, size_t size)
+{
+    const volatile unsigned char *source = (const volatile unsigned char *)from;
+    unsigned char *target = (unsigned char *)to;
+
+    for (size_t i = 0; i < size; i++) {
+        target[i] = source[i];
+    }
 }
 
 #endif

@@ -9,15 +9,18 @@ static const uint32_t NEVER = 1u << 30; /* so that the first sample begins an in
 void adc_harvester_init(struct adc_harvester *harvester, const struct vsource_params *params)
 {
     const struct vsource_harvester *p = &params->harvester;
-    struct adc_harvester initial = {
-        .params = params,
-        .set_uV = fx_add_u32(p->voltage_uV, 1),
-        .interval_step = NEVER,
-        .step_uV = p->voltage_step_uV,
-        .is_rising = (p->flags & VSOURCE_HARVESTER_RISING) != 0,
-    };
 
-    *harvester = initial;
+    harvester->params = params;
+    harvester->set_uV = fx_add_u32(p->voltage_uV, 1);
+    harvester->interval_step = NEVER;
+    harvester->settle_steps = 0;
+    harvester->step_uV = p->voltage_step_uV;
+    harvester->power = 0;
+    harvester->hold_voltage = 0;
+    harvester->hold_current = 0;
+    harvester->last_voltage = 0;
+    harvester->is_rising = (p->flags & VSOURCE_HARVESTER_RISING) != 0;
+    harvester->is_cut = false;
 }
 
 static void write_set(const struct adc_harvester *h, struct adc_output *output)

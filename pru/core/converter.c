@@ -4,6 +4,8 @@
 #include "pru/core/efficiency.h"
 #include "pru/core/fx.h"
 
+static const uint32_t FIRST_CHECK = UINT32_MAX - 15u; /* the first sample is a check */
+
 static bool has(const struct converter *c, uint32_t flag)
 {
     return (c->params->flags & flag) != 0;
@@ -12,15 +14,22 @@ static bool has(const struct converter *c, uint32_t flag)
 void converter_init(struct converter *converter, const struct vsource_converter *params,
                     uint32_t V_mid_uV)
 {
-    struct converter initial = {
-        .params = params,
-        .V_mid_uV = V_mid_uV,
-        .V_request_uV = V_mid_uV,
-        .check_count = UINT32_MAX - 15u, /* the first sample is a check */
-        .startup_drain_n = params->startup_drain_n,
-    };
-
-    *converter = initial;
+    converter->params = params;
+    converter->V_input_uV = 0;
+    converter->V_request_uV = V_mid_uV;
+    converter->V_mid_uV = V_mid_uV;
+    converter->V_out_uV = 0;
+    converter->P_input_fW_n8 = 0;
+    converter->P_output_fW_n8 = 0;
+    converter->P_input_rest = 0;
+    converter->P_output_rest = 0;
+    converter->check_count = FIRST_CHECK;
+    converter->startup_drain_n = params->startup_drain_n;
+    converter->output_charge_n = 0;
+    converter->is_on = false;
+    converter->is_power_good = false;
+    converter->is_regulated = false;
+    converter->is_clamped = false;
 }
 
 /* power x factor / 2^n; what is cut off is carried into the next sample, so that the smallest

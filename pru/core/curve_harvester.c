@@ -5,23 +5,33 @@
 
 static const uint32_t NEVER = 1u << 30; /* an interval that has not begun */
 static const uint32_t VOC_MIN_uV = 1000;
+static const struct curve_point NOTHING = { 0, 0 };
 
 void curve_harvester_init(struct curve_harvester *harvester,
                           const struct vsource_params *params)
 {
     const struct vsource_harvester *p = &params->harvester;
     uint32_t scan_n = fx_add_u32(p->window_samples, p->window_samples);
-    struct curve_harvester initial = {
-        .params = params,
-        .set_uV = fx_add_u32(p->voltage_uV, 1),
-        .interval_step = p->interval_n > scan_n ? p->interval_n - scan_n : NEVER,
-        .is_rising = (p->flags & VSOURCE_HARVESTER_RISING) != 0,
-        .step_uV = p->voltage_step_uV,
-        .voc_now_uV = p->voltage_max_uV,
-        .voc_next_uV = p->voltage_max_uV,
-    };
 
-    *harvester = initial;
+    harvester->params = params;
+    harvester->set_uV = fx_add_u32(p->voltage_uV, 1);
+    harvester->interval_step = p->interval_n > scan_n ? p->interval_n - scan_n : NEVER;
+    harvester->is_rising = (p->flags & VSOURCE_HARVESTER_RISING) != 0;
+    harvester->step_uV = p->voltage_step_uV;
+    harvester->power_fW = 0;
+    harvester->hold = NOTHING;
+    harvester->last = NOTHING;
+    harvester->delta_uV = 0;
+    harvester->delta_nA = 0;
+    harvester->was_below = false;
+    harvester->age_now = 0;
+    harvester->age_next = 0;
+    harvester->voc_now_uV = p->voltage_max_uV;
+    harvester->voc_next_uV = p->voltage_max_uV;
+    harvester->best_now_fW = 0;
+    harvester->best_next_fW = 0;
+    harvester->best_now = NOTHING;
+    harvester->best_next = NOTHING;
 }
 
 static uint32_t quadruple(uint32_t value)
@@ -197,7 +207,6 @@ static struct curve_point step_opt(struct curve_harvester *h, struct curve_point
 {
     const struct vsource_harvester *p = &h->params->harvester;
     uint64_t power_fW = fx_mul_u32(input.voltage_uV, input.current_nA);
-    static const struct curve_point NOTHING = { 0, 0 };
 
     h->age_next++;
     h->age_now++;

@@ -111,7 +111,7 @@ static enum pru_error configure(struct sampler *s)
     }
     s->mode = control->mode;
     s->record_mask = control->record_mask;
-    s->params = control->params;
+    shm_read(&s->params, &control->params, sizeof(s->params));
     reset_run(s);
     set_state(s, PRU_STATE_READY);
     return PRU_ERROR_NONE;

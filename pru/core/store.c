@@ -48,9 +48,13 @@ static uint32_t terminal_uV(const struct store *s)
 
 void store_init(struct store *store, const struct vsource_store *params)
 {
-    struct store initial = { .params = params, .soc_n58 = params->soc_init_n58 };
-
-    *store = initial;
+    store->params = params;
+    store->soc_n58 = params->soc_init_n58;
+    store->soc_rest = 0;
+    store->is_charging = true;
+    store->I_nA_n32 = 0;
+    store->is_full = false;
+    store->is_exhausted = false;
     look_up(store);
     store->V_uV = terminal_uV(store);
 }

@@ -78,9 +78,13 @@ static uint32_t limited_V_mid(const struct vsource *source)
 
 static void step_source(struct vsource *source, struct curve_point point, uint32_t I_out_nA)
 {
-    struct store_flow flow = { 0, 0, 0, 0 };
+    struct store_flow flow;
     struct converter *converter = &source->converter;
 
+    flow.charge_fW_n8 = 0;
+    flow.discharge_fW_n8 = 0;
+    flow.charge_nA_n32 = 0;
+    flow.discharge_nA_n32 = 0;
     charge_output(source, &flow);
     converter_input(converter, point, &flow);
     converter_output(converter, I_out_nA, &flow);

@@ -1,0 +1,67 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# pru/abi and pru/core must compile free-standing for a 32-bit core without a divider (ARMv5TE
+# stands in for a PRU) and pull in no symbol that they do not define themselves: no library, no
+# division, no float. Prints the sizes and instruction counts that such a build has.
+# Usage: tests/freestanding.sh [ROOT]      CC_FREESTANDING: another compiler with its target
+set -eu
+root=${1:-$(dirname "$0")/..}
+cd "$root"
+compiler=${CC_FREESTANDING:-clang --target=armv5te-none-eabi -mfloat-abi=soft}
+budget_bytes=8192
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+bad=0
+
+for header in pru/abi/*.h pru/core/*.h; do
+    if ! $compiler -std=c11 -ffreestanding -fno-builtin -Wall -Wextra -Wno-unused-const-variable \
+        -Wno-unused-function -Werror -I. -x c -fsyntax-only "$header"; then
+        echo "$header does not compile alone"
+        bad=1
+    fi
+done
+for source in pru/core/*.c; do
+    object=$work/$(basename "$source" .c).o
+    $compiler -std=c11 -ffreestanding -fno-builtin -Os -Wall -Wextra -Werror \
+        -Wno-unused-const-variable -I. -c "$source" -o "$object"
+done
+
+nm=llvm-nm
+size=llvm-size
+command -v $nm >/dev/null || nm=$(ls /usr/bin/llvm-nm-* | tail -1)
+command -v $size >/dev/null || size=$(ls /usr/bin/llvm-size-* | tail -1)
+$nm -u "$work"/*.o | awk 'NF == 2 { print $2 }' | sort -u >"$work/undefined"
+$nm --defined-only "$work"/*.o | awk 'NF == 3 { print $3 }' | sort -u >"$work/defined"
+foreign=$(comm -23 "$work/undefined" "$work/defined")
+if [ -n "$foreign" ]; then
+    echo "symbols from outside pru/core: $foreign"
+    bad=1
+fi
+
+# A division by a constant becomes a multiplication and shows no symbol: look at the text too,
+# without comments, strings and includes.
+for source in pru/abi/*.h pru/core/*.[ch]; do
+    if sed -e 's|"[^"]*"||g' -e 's|/\*.*\*/||g' "$source" \
+        | awk '/\/\*/ { skip = 1 } !skip && !/^#/ { print } /\*\// { skip = 0 }' \
+        | grep -nE '[^/*]/[^/*]|%|\b(float|double)\b'; then
+        echo "$source: divides, or calculates with floating point"
+        bad=1
+    fi
+done
+
+# The two images share calibration, arithmetic and sampler; each has its harvester.
+shared="calib fx sampler"
+emulate="$shared converter curve_harvester efficiency store vsource"
+harvest="$shared adc_harvester"
+report() {
+    bytes=0
+    for module in $2; do
+        n=$($size "$work/$module.o" | awk 'NR == 2 { print $1 }')
+        bytes=$((bytes + n))
+    done
+    echo "$1: $bytes bytes, $((bytes / 4)) instructions of 32 bits; room for a PRU: $budget_bytes"
+}
+$size "$work"/*.o | awk 'NR > 1 { n = split($6, part, "/"); printf "  %6d %s\n", $1, part[n] }'
+report "harvest image" "$harvest"
+report "emulate image" "$emulate"
+exit $bad

@@ -14,6 +14,7 @@
 
 enum {
     STEP_NS = 200000,
+    LOSSY_STEP_NS = 50000, /* a hundred times as fast as real time, and the host can follow */
     GPIO_TICK_BITS = 48
 };
 
@@ -194,8 +195,9 @@ static bool make_block(struct board_fake *fake)
     uint32_t count = left < PRU_BLOCK_SAMPLES ? (uint32_t)left : PRU_BLOCK_SAMPLES;
     struct pru_block *block = &fake->board.shm.blocks[write_idx % PRU_BLOCK_COUNT];
 
-    if (write_idx - shm_load_u32(&control->block_read_idx) >= PRU_BLOCK_COUNT
-        || !has_input(fake, count)) {
+    bool is_full = write_idx - shm_load_u32(&control->block_read_idx) >= PRU_BLOCK_COUNT;
+
+    if ((is_full && !plan->is_lossy) || !has_input(fake, count)) {
         return false;
     }
     if (plan->fault_at != 0 && fake->n_blocks == plan->fault_at) {
@@ -206,7 +208,9 @@ static bool make_block(struct board_fake *fake)
     if (plan->break_memory_at != 0 && fake->n_blocks == plan->break_memory_at) {
         shm_store_u32(&control->canary_middle, 0);
     }
-    if (fake->n_blocks >= plan->lose_at && fake->n_blocks < plan->lose_at + plan->lose_blocks) {
+    if (is_full
+        || (fake->n_blocks >= plan->lose_at
+            && fake->n_blocks < plan->lose_at + plan->lose_blocks)) {
         shm_store_u32(&control->blocks_lost, control->blocks_lost + 1);
     } else {
         fill(fake, block, count);
@@ -257,6 +261,7 @@ static void run_once(struct board_fake *fake)
 static void *run_thread(void *arg)
 {
     static const struct timespec pause = { 0, STEP_NS };
+    static const struct timespec lossy_pause = { 0, LOSSY_STEP_NS };
     struct board_fake *fake = arg;
 
     while (!atomic_load(&fake->quits)) {
@@ -266,6 +271,8 @@ static void *run_thread(void *arg)
         run_once(fake);
         if (fake->n_blocks == before) {
             nanosleep(&pause, NULL);
+        } else if (fake->plan.is_lossy) {
+            nanosleep(&lossy_pause, NULL);
         }
     }
     return NULL;

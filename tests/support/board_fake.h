@@ -11,6 +11,7 @@
 
 struct fake_plan {
     bool is_paced;            /* by the clock; else as fast as the rings drain */
+    bool is_lossy;            /* a hundred times real time, and a full ring does not stop it */
     double ppm;               /* of the counter, paced */
     uint32_t late_samples;    /* start this much late and do not say so */
     uint64_t lose_at;         /* block number from which on ... */

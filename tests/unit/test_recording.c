@@ -22,7 +22,7 @@
 #include <cmocka.h>
 
 enum {
-    MAX_GAPS = 16,
+    MAX_GAPS = 4096,
     TIMEOUT_S = 20
 };
 
@@ -545,6 +545,37 @@ static void test_stalled_disk_loses_nothing(void **state)
     assert_int_equal(content.n_gaps, 0);
 }
 
+/* A disk that stands still for longer than memory lasts, under a board that does not wait. */
+static void test_what_does_not_fit_in_memory_is_a_gap_with_its_cause(void **state)
+{
+    struct bench *bench = *state;
+    struct content content;
+    uint64_t n_missing = 0;
+    unsigned n_queue = 0;
+
+    bench->plan.is_lossy = true;
+    bench->request.manifest.n_planned = 4000000;
+    bench->request.manifest.config.record.compression = 0;
+    bench->request.manifest.config.record.memory_bytes = 1u << 20;
+    prepare(bench);
+    disk_fault_stall_sync(300);
+    start(bench);
+    run_to_end(bench);
+    assert_string_equal(bench->page.fault, "");
+    read_log(bench, &content);
+    for (unsigned i = 0; i < content.n_gaps; i++) {
+        n_missing += content.gaps[i].n_samples;
+        n_queue += content.gaps[i].cause == RLOG_GAP_QUEUE;
+    }
+    assert_true(n_queue > 0);
+    assert_int_equal(n_missing, content.end.n_gap_samples);
+    assert_int_equal(content.n_samples[RLOG_STREAM_VOLTAGE] + n_missing, 4000000);
+    assert_int_equal(content.end.n_samples, 4000000);
+    assert_int_equal(content.n_wrong, 0);
+    assert_in_range(bench->page.queue_fill_max_percent, 70, 100);
+    assert_in_range(bench->page.ring_fill_max_percent, 90, 100);
+}
+
 /* Write or sync number nth of a run fails, and all after it; what was written before is still a
  * log that can be proved, and the recorder says what happened. False when it ended before. */
 static bool check_failure_at(struct bench *bench, int64_t nth, int error)
@@ -622,6 +653,7 @@ int main(void)
         RECORDING_TEST(test_late_board_shows_its_lateness),
         RECORDING_TEST(test_stop_is_exact),
         RECORDING_TEST(test_stalled_disk_loses_nothing),
+        RECORDING_TEST(test_what_does_not_fit_in_memory_is_a_gap_with_its_cause),
         RECORDING_TEST(test_every_failing_write_is_survived),
         RECORDING_TEST(test_edges_are_counted_and_kept),
     };

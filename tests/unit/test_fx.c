@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+#include "pru/core/fx.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+__extension__ typedef unsigned __int128 wide_uint;
+
+/* xorshift64, so that runs repeat */
+static uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+/* A number of random length. */
+static uint64_t random_number(uint64_t *state)
+{
+    uint64_t value = next_random(state);
+
+    return value >> (next_random(state) & 63u);
+}
+
+static void test_sums_saturate(void **state)
+{
+    (void)state;
+    assert_int_equal(fx_add_u32(UINT32_MAX - 1, 1), UINT32_MAX);
+    assert_int_equal(fx_add_u32(UINT32_MAX, 1), UINT32_MAX);
+    assert_int_equal(fx_sub_u32(3, 5), 0);
+    assert_int_equal(fx_sub_u32(5, 3), 2);
+    assert_true(fx_add_u64(UINT64_MAX, 1) == UINT64_MAX);
+    assert_true(fx_add_u64(1ull << 63, 1ull << 63) == UINT64_MAX);
+    assert_true(fx_sub_u64(1, 2) == 0);
+    assert_int_equal(fx_clamp_u32(1ull << 32), UINT32_MAX);
+    assert_int_equal(fx_clamp_u32(UINT32_MAX), UINT32_MAX);
+    assert_int_equal(fx_offset_u32(10, -11), 0);
+    assert_int_equal(fx_offset_u32(UINT32_MAX, 1), UINT32_MAX);
+    assert_int_equal(fx_offset_u32(UINT32_MAX, INT32_MIN), (1u << 31) - 1u);
+}
+
+static void test_top_bit(void **state)
+{
+    (void)state;
+    assert_int_equal(fx_top_bit_u32(0), 0);
+    for (uint32_t i = 0; i < 64; i++) {
+        uint64_t value = 1ull << i;
+
+        assert_int_equal(fx_top_bit_u64(value), i);
+        assert_int_equal(fx_top_bit_u64(value | (value - 1)), i);
+    }
+}
+
+static void test_shifts_of_any_width(void **state)
+{
+    uint64_t seed = 1;
+
+    (void)state;
+    for (int i = 0; i < 100000; i++) {
+        uint64_t value = random_number(&seed);
+        uint32_t n = (uint32_t)(next_random(&seed) % 100);
+        wide_uint left = n < 64 ? (wide_uint)value << n : (value == 0 ? 0 : UINT64_MAX);
+        uint64_t right = n < 64 ? value >> n : 0;
+
+        assert_true(fx_shift_left(value, n)
+                    == (left > UINT64_MAX ? UINT64_MAX : (uint64_t)left));
+        assert_true(fx_shift_right(value, n) == right);
+    }
+}
+
+static void test_products_are_exact_or_saturated(void **state)
+{
+    uint64_t seed = 2;
+
+    (void)state;
+    for (int i = 0; i < 200000; i++) {
+        uint64_t a = random_number(&seed);
+        uint32_t b = (uint32_t)random_number(&seed);
+        uint32_t n = (uint32_t)(next_random(&seed) % 110);
+        wide_uint product = (wide_uint)a * b;
+        wide_uint shifted = n < 96 ? product >> n : 0;
+        struct fx_wide wide = fx_shift_wide(fx_mul_wide(a, b), n);
+
+        assert_true(fx_mul_shift(a, b, n)
+                    == (shifted > UINT64_MAX ? UINT64_MAX : (uint64_t)shifted));
+        assert_true((((wide_uint)wide.high << 32) | wide.low) == shifted);
+    }
+}
+
+static void test_reciprocal_within_bound(void **state)
+{
+    uint64_t seed = 3;
+    double worst = 0;
+
+    (void)state;
+    for (int i = 0; i < 300000; i++) {
+        uint64_t value = random_number(&seed);
+        struct vsource_scale inverse = fx_reciprocal(value);
+        double expected = 1 / fmax(1, (double)value);
+        double got = ldexp(inverse.mantissa, -(int)inverse.shift);
+
+        assert_true(inverse.mantissa >> 31 == 1);
+        worst = fmax(worst, fabs(got / expected - 1));
+    }
+    assert_true(worst < 0x1p-27);
+}
+
+/* Issue: division to within 0.1 % from 10 mV to 10 V. */
+static void test_division_of_power_by_voltage(void **state)
+{
+    (void)state;
+    for (uint32_t voltage_uV = 10000; voltage_uV <= 10000000; voltage_uV += 97) {
+        struct vsource_scale inverse = fx_reciprocal(voltage_uV);
+        uint64_t power_fW = 1000000000000; /* 1 mW */
+        double current_nA = (double)fx_scale(power_fW, inverse);
+
+        assert_true(fabs(current_nA * voltage_uV / (double)power_fW - 1) < 1e-4);
+    }
+}
+
+static void test_square_root_within_bound(void **state)
+{
+    uint64_t seed = 4;
+
+    (void)state;
+    for (uint64_t value = 0; value < 100000; value++) {
+        assert_true(fabs(fx_sqrt_u64(value) - sqrt((double)value)) <= 1);
+    }
+    for (int i = 0; i < 300000; i++) {
+        uint64_t value = random_number(&seed);
+        double root = sqrt((double)value);
+
+        assert_true(fabs(fx_sqrt_u64(value) - root) <= 1 + root * 0x1p-29);
+    }
+    assert_true(fx_sqrt_u64(UINT64_MAX) >= UINT32_MAX - 1u);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sums_saturate),
+        cmocka_unit_test(test_top_bit),
+        cmocka_unit_test(test_shifts_of_any_width),
+        cmocka_unit_test(test_products_are_exact_or_saturated),
+        cmocka_unit_test(test_reciprocal_within_bound),
+        cmocka_unit_test(test_division_of_power_by_voltage),
+        cmocka_unit_test(test_square_root_within_bound),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -205,6 +205,13 @@ fail:
     return NULL;
 }
 
+bool journal_exists(const char *state_folder, const char *id)
+{
+    char path[PATH_MAX];
+
+    return run_path(state_folder, id, "journal", path, NULL) == 0 && access(path, F_OK) == 0;
+}
+
 struct journal *journal_create(const char *state_folder, const char *id,
                                const char *experiment_text, struct err *err)
 {

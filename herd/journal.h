@@ -63,6 +63,8 @@ struct journal;
 struct journal *journal_create(const char *state_folder, const char *id,
                                const char *experiment_text, struct err *err);
 
+bool journal_exists(const char *state_folder, const char *id);
+
 /* To append to an old one. ERR_STATE: another process holds it (its run is alive). */
 struct journal *journal_open(const char *state_folder, const char *id, struct err *err);
 void journal_close(struct journal **journal);

@@ -15,6 +15,10 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+enum {
+    MAX_SAME_SECOND = 99
+};
+
 /* ---- the loop ---- */
 
 static void fail_run(struct run *run, const struct err *err)
@@ -316,17 +320,36 @@ int run_alloc(struct run *run, size_t n_nodes, struct err *err)
     return 0;
 }
 
+/* Name and UTC; two runs of a name in one second are told apart by a number. */
+static int choose_id(struct run *run, struct err *err)
+{
+    char stamp[CLOCK_TEXT_SIZE];
+
+    clock_format_file(clock_utc_ns(), stamp);
+    for (unsigned number = 1; number <= MAX_SAME_SECOND; number++) {
+        if (number == 1) {
+            snprintf(run->id, sizeof(run->id), "%.63s_%.24s", run->name, stamp);
+        } else {
+            snprintf(run->id, sizeof(run->id), "%.63s.%u_%.24s", run->name, number, stamp);
+        }
+        if (!journal_exists(run->state_folder, run->id)) {
+            return 0;
+        }
+    }
+    return err_set(err, ERR_EXISTS, "too many runs of %s in one second", run->name);
+}
+
 static int take_nodes(struct run *run, struct err *err)
 {
     const struct experiment *experiment = run->request->experiment;
-    char stamp[CLOCK_TEXT_SIZE];
 
     if (run_alloc(run, experiment->n_nodes, err) < 0) {
         return -1;
     }
-    clock_format_file(clock_utc_ns(), stamp);
     snprintf(run->name, sizeof(run->name), "%s", experiment->name);
-    snprintf(run->id, sizeof(run->id), "%.63s_%.31s", experiment->name, stamp);
+    if (choose_id(run, err) < 0) {
+        return -1;
+    }
     randombytes_buf(&run->experiment, sizeof(run->experiment));
     run->clock_error_max_ns = experiment->clock_error_max_ns;
     run->on_failure = experiment->on_failure;

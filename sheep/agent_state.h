@@ -73,12 +73,13 @@ struct agent {
     struct agent_request pending_prepare;
     struct agent_request pending_go;
     struct agent_request pending_cancel;
-    uint32_t seq_prepare; /* of requests to the recorder */
+    struct agent_request pending_other; /* verbs that are always answered at once */
+    uint32_t seq_prepare;               /* of requests to the recorder */
     uint32_t seq_start;
     uint32_t seq_cancel;
     uint32_t seq_stop;
 
-    struct recorder_page page; /* last copy; zero before the first */
+    struct recorder_page page;       /* last copy; zero before the first */
     struct agent_monitors *monitors; /* while a recording runs */
     uint32_t ring_fill_max;
     bool is_pumping;

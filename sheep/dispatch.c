@@ -60,14 +60,11 @@ static void feed(const struct call *call, struct node_event *event,
                  struct agent_request *pending)
 {
     struct agent *agent = call->agent;
-    struct agent_request before = { 0 };
+    struct agent_request before = *pending;
 
-    if (pending != NULL) {
-        before = *pending;
-        *pending = agent->current;
-    }
+    *pending = agent->current;
     agent_feed(agent, event);
-    if (pending != NULL && agent->is_answered) {
+    if (agent->is_answered) {
         *pending = before;
     }
     note_owner(call);
@@ -110,7 +107,7 @@ static void on_ping(const struct call *call)
     agent_answer_clock(agent, &agent->current, VERB_PONG, body, call->received_ns);
     if (call->peer->role == ROLE_OPERATOR && agent->node.state != NODE_IDLE) {
         event.seen = node_state_of(body->state);
-        feed(call, &event, NULL);
+        feed(call, &event, &call->agent->pending_other);
     }
 }
 
@@ -172,7 +169,7 @@ static void on_arm(const struct call *call)
     event.why = why;
     event.T_ns = body->T_ns;
     event.n = body->n;
-    feed(call, &event, NULL);
+    feed(call, &event, &call->agent->pending_other);
 }
 
 static void on_go(const struct call *call)
@@ -197,7 +194,7 @@ static void on_stop(const struct call *call)
     struct node_event event = make_event(call, NODE_EVENT_STOP);
 
     event.sample = PROTO_CONST_BODY(call->message, body_stop)->sample;
-    feed(call, &event, NULL);
+    feed(call, &event, &call->agent->pending_other);
 }
 
 /* ---- logs ---- */
@@ -294,7 +291,7 @@ static void on_release(const struct call *call)
 
     if (is_current_log(agent, body->log)) {
         event.is_match = strcmp(agent->ended.digest, body->digest) == 0;
-        feed(call, &event, NULL);
+        feed(call, &event, &call->agent->pending_other);
     } else if (release_old(call, &err) < 0) {
         agent_refuse(agent, &agent->current, &err);
     }

@@ -75,6 +75,7 @@ static int parse(int argc, char **argv, struct options *options, int *status)
     int letter = 0;
 
     *status = STATUS_USAGE;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): there is no other thread yet */
     while ((letter = getopt_long(argc, argv, "c:vjhV", LONG, NULL)) != -1) {
         switch (letter) {
         case 'c':

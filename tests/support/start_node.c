@@ -2,8 +2,6 @@
 /* A node in the world: the real protocol, and a recorder that obeys it. */
 #include "start_world.h"
 
-#include <string.h>
-
 static const uint64_t EXPERIMENT = 4711;
 static const uint64_t USER = 1;
 
@@ -372,6 +370,14 @@ static void answer_pong(struct world *world, size_t i)
     world_send(world, &item);
 }
 
+static bool has_changed(const struct node_experiment *a, const struct node_experiment *b)
+{
+    return a->state != b->state || a->controller != b->controller || a->user != b->user
+           || a->experiment != b->experiment || a->n != b->n || a->n_down != b->n_down
+           || a->T_ns != b->T_ns || a->lease_mono_ns != b->lease_mono_ns
+           || a->preparation != b->preparation;
+}
+
 void machine_message(struct world *world, const struct item *item)
 {
     struct machine *machine = &world->machines[item->i];
@@ -399,7 +405,7 @@ void machine_message(struct world *world, const struct item *item)
         event.boot_id = machine->node.boot_id;
     }
     machine_feed(world, item->i, &event);
-    if (!is_word_of_owner && memcmp(&before, &machine->node, sizeof(before)) != 0) {
+    if (!is_word_of_owner && has_changed(&before, &machine->node)) {
         world_break(world, "node %zu obeyed an older controller, or words for an earlier boot",
                     item->i);
     }

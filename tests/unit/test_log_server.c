@@ -17,7 +17,8 @@
 
 enum {
     SEGMENT_0 = 700000,
-    SEGMENT_1 = 300000
+    SEGMENT_1 = 300000,
+    CREDIT = 8388608
 };
 
 struct reader {
@@ -176,7 +177,7 @@ static void test_a_closed_log_comes_whole_and_says_its_end(void **state)
 {
     struct fixture *f = *state;
 
-    fetch(f, "0", 0, 0, 8 * 1024 * 1024);
+    fetch(f, "0", 0, 0, CREDIT);
     pump(f);
     assert_int_equal(f->readers[0].n_bytes, SEGMENT_0 + SEGMENT_1);
     assert_true(f->readers[0].is_end);
@@ -217,7 +218,7 @@ static void test_the_same_place_asked_for_again_is_sent_again(void **state)
     pump(f);
     fetch(f, "0", 0, 100000, 100000);
     reader->offset = 100000; /* the rest was lost with the connection */
-    fetch(f, "0", 0, 100000, 8 * 1024 * 1024);
+    fetch(f, "0", 0, 100000, CREDIT);
     pump(f);
     assert_true(reader->is_end);
     assert_false(reader->has_gap);
@@ -236,7 +237,7 @@ static void test_of_a_growing_log_only_durable_bytes_are_served(void **state)
 
     f->is_live = true;
     f->durable = (struct rlog_position){ 0, 1000, 1000 };
-    fetch(f, "0", 0, 0, 8 * 1024 * 1024);
+    fetch(f, "0", 0, 0, CREDIT);
     pump(f);
     assert_int_equal(reader->n_bytes, 1000);
     f->durable.offset = 5000;
@@ -257,8 +258,8 @@ static void test_readers_take_turns(void **state)
 {
     struct fixture *f = *state;
 
-    fetch(f, "0", 0, 0, 8 * 1024 * 1024);
-    fetch(f, "1", 0, 0, 8 * 1024 * 1024);
+    fetch(f, "0", 0, 0, CREDIT);
+    fetch(f, "1", 0, 0, CREDIT);
     assert_int_equal(log_server_pump(f->server, 4), 4);
     assert_int_equal(f->readers[0].n_messages, 2);
     assert_int_equal(f->readers[1].n_messages, 2);
@@ -269,7 +270,7 @@ static void test_a_full_queue_waits_and_loses_nothing(void **state)
     struct fixture *f = *state;
 
     f->is_full = true;
-    fetch(f, "0", 0, 0, 8 * 1024 * 1024);
+    fetch(f, "0", 0, 0, CREDIT);
     assert_int_equal(log_server_pump(f->server, 4), 0);
     f->is_full = false;
     pump(f);

@@ -40,6 +40,7 @@ struct h5_builder {
     uint64_t n_records;
     double energy_J;
     uint64_t n_energy_samples;
+    uint64_t energy_chunk; /* the last one that was added */
     uint64_t n_remarks;
     char remarks[2000];
 };
@@ -89,17 +90,20 @@ static void add_energy(struct h5_builder *builder, const struct h5_chunk_view *v
     builder->n_energy_samples += count;
 }
 
-/* Chunks of voltage and current come in turn; whichever is second completes the pair. */
+/* Chunks of voltage and current come in turn. Two full ones are a pair when the second is
+ * closed; a chunk that is closed because a later one begins has its partner complete too. */
 static void chunk_done(void *arg, struct h5_samples *samples)
 {
     struct h5_builder *builder = arg;
+    const struct h5_chunk_view *done = h5_samples_view(samples);
     const struct h5_chunk_view *voltage =
         h5_samples_view(builder->samples[RLOG_STREAM_VOLTAGE]);
     const struct h5_chunk_view *current =
         h5_samples_view(builder->samples[RLOG_STREAM_CURRENT]);
+    bool is_pair = voltage->number == current->number && done->number != builder->energy_chunk;
 
-    (void)samples;
-    if (voltage->number == current->number) {
+    if (is_pair && ((voltage->is_closed && current->is_closed) || !done->is_full)) {
+        builder->energy_chunk = done->number;
         add_energy(builder, voltage, current);
     }
 }
@@ -218,6 +222,7 @@ struct h5_builder *h5_builder_create(const char *log_folder, const char *part_pa
     }
     h5_quiet();
     builder->file = -1;
+    builder->energy_chunk = UINT64_MAX;
     snprintf(builder->part_path, sizeof(builder->part_path), "%s", part_path);
     builder->reader = rlog_reader_open(log_folder, err);
     if (builder->reader == NULL) {
@@ -436,6 +441,16 @@ static int finish_gaps(struct h5_builder *builder, uint64_t *n_missing, struct e
     return 0;
 }
 
+/* Not a number when there is none, or not of all samples (streams that come apart). */
+static double total_energy(const struct h5_builder *builder)
+{
+    uint64_t n_voltage = h5_samples_received(builder->samples[RLOG_STREAM_VOLTAGE]);
+    uint64_t n_current = h5_samples_received(builder->samples[RLOG_STREAM_CURRENT]);
+    uint64_t n_both = n_voltage < n_current ? n_voltage : n_current;
+
+    return n_both > 0 && builder->n_energy_samples == n_both ? builder->energy_J : (double)NAN;
+}
+
 static void fill_summary(const struct h5_builder *builder, uint64_t n_missing,
                          struct h5_summary *summary)
 {
@@ -443,12 +458,15 @@ static void fill_summary(const struct h5_builder *builder, uint64_t n_missing,
         .n_samples = builder->end.n_samples,
         .n_gap_samples = n_missing,
         .n_edges = h5_events_edges(builder->events),
+        .n_underruns = builder->end.n_input_underruns,
+        .n_clamped = builder->end.n_clamped,
+        .is_cal_default = builder->manifest.is_cal_default,
         .n_records = builder->n_records,
         .T_ns = builder->start.T_ns,
         .start_error_ns = builder->start.start_error_ns,
         .start_bound_ns = builder->start.start_bound_ns,
         .end_reason = builder->end.reason,
-        .energy_Ws = builder->n_energy_samples > 0 ? builder->energy_J : (double)NAN,
+        .energy_Ws = total_energy(builder),
         .n_remarks = builder->n_remarks,
     };
     snprintf(summary->remarks, sizeof(summary->remarks), "%s", builder->remarks);

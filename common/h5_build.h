@@ -24,6 +24,9 @@ struct h5_summary {
     uint64_t n_samples;
     uint64_t n_gap_samples;
     uint64_t n_edges;
+    uint64_t n_underruns; /* of what was built, not of what is verified */
+    uint64_t n_clamped;
+    bool is_cal_default;
     uint64_t n_records;
     int64_t T_ns;
     int64_t start_error_ns;

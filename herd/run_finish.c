@@ -42,7 +42,12 @@ void run_judge(struct run *run, size_t i)
         .n_planned = node->n_planned,
         .n_samples = node->ended.n_samples,
         .n_built = node->is_built ? node->summary.n_samples : node->ended.n_samples,
-        .n_gap_samples = node->ended.n_gap_samples,
+        .n_gap_samples = node->summary.n_gap_samples > node->ended.n_gap_samples
+                             ? node->summary.n_gap_samples
+                             : node->ended.n_gap_samples,
+        .n_underruns = node->summary.n_underruns,
+        .n_clamped = node->summary.n_clamped,
+        .is_cal_default = node->summary.is_cal_default,
         .end_reason = (uint32_t)node->ended.reason,
         .end_text = node->ended.text,
         .is_stop_agreed = run->stop_sample > 0 && node->ended.n_samples == run->stop_sample,

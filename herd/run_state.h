@@ -88,7 +88,6 @@ struct run_node {
     char failure[PROTO_TEXT_SIZE];
     char final_path[PATH_SIZE];
     struct h5_summary summary;
-    bool is_cal_default;
     struct verdict verdict;
     bool has_verdict;
 };

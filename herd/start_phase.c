@@ -198,7 +198,6 @@ static void prepare(struct start *start)
 {
     bool is_late = start->now_ns >= start->began_ns + start->config.prepare_timeout_ns;
     size_t n_in = 0;
-    size_t n_open = 0;
 
     for (size_t i = 0; i < start->config.n_nodes; i++) {
         struct start_node *node = &start->nodes[i];
@@ -211,7 +210,6 @@ static void prepare(struct start *start)
             continue;
         }
         n_in++;
-        n_open += node->is_ready ? 0 : 1;
         if (!node->is_ready && start->now_ns >= node->again_ns) {
             node->is_asked = true;
             tell(start, i, VERB_PREPARE, START_AGAIN_PREPARE_MS);

@@ -153,7 +153,8 @@ static int run_command(struct pru_link *link, enum pru_command command, enum pru
         rest(link);
     }
     if (wanted != PRU_STATE_UNKNOWN && pru_link_state(link) != wanted) {
-        return err_prepend((fault(link, err), err), "command '%s'", command_text(command));
+        fault(link, err);
+        return err_prepend(err, "command '%s'", command_text(command));
     }
     return 0;
 }

@@ -58,7 +58,7 @@ def test_results_on_the_workstation():
             before = mine()
             done = flock.run(experiment("refuse"))
             assert done.status == 2, str(done)
-            assert "sheep0.h5" in done.err + done.out
+            assert "sheep0.h5" in done.err + done.out, str(done)
             assert mine() == before and len(flock.files("hrv_same_*.h5")) == before
             clear()
 

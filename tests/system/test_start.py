@@ -12,7 +12,7 @@ from harness import Flock, PYTHON
 LIMIT_S = 300
 BUILD = "release"
 AGREE_US = 50.0
-ATTEMPTS = 4
+ATTEMPTS = 8
 # Errors of the nodes' clocks and oscillators; the median node's clock is the observer's own.
 CLOCK_US = {"sheep0": 0.0, "sheep1": 300.0, "sheep2": -200.0}
 OSCILLATOR_PPM = {"sheep0": 50.0, "sheep1": -50.0, "sheep2": 35.0}
@@ -65,9 +65,9 @@ def test_the_stated_start_error_is_the_observed_one():
                 seen_us, stated_us = observe(flock, name)
                 gaps.append(abs(seen_us - stated_us))
                 print(f"figure: {name}: seen {seen_us:.1f} us, stated {stated_us:.1f} us")
-                # what the node knows nothing of shows as well: its clock's error
-                assert abs(seen_us + CLOCK_US[name]) < 1000, seen_us
                 if gaps[-1] < AGREE_US:
+                    # what the node knows nothing of shows as well: its clock's error
+                    assert abs(seen_us + CLOCK_US[name]) < 2 * AGREE_US, seen_us
                     break
             # the machine is shared: one of a few attempts must be undisturbed
             assert min(gaps) < AGREE_US, gaps

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* pru/core against the double model: over presets of sources, harvesters and storages,
+ * environments and loads. BW_SAMPLES in the environment: samples per run, for nightly runs. */
+#include "common/vsource_derive.h"
+#include "pru/core/vsource.h"
+#include "tests/support/scene.h"
+#include "tests/support/vsource_ref.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct presets *presets;
+static uint64_t n_samples = 20000;
+
+struct comparison {
+    struct vsource_params params;
+    struct vsource source;
+    struct vsource_ref ref;
+    double E_output; /* V_out x I_out of the target, J */
+    double E_input;  /* into the store */
+    double worst_V;  /* in parts of 0.1 % or 1 mV */
+    double worst_V_at;
+    uint32_t disagreeing_checks; /* in a row */
+    uint32_t worst_disagreeing;
+    double t_V;
+};
+
+static void open_comparison(struct comparison *c, const struct source_config *source,
+                            enum scene_environment environment)
+{
+    struct vsource_input input = scene_input(environment);
+    struct err err = { 0 };
+
+    memset(c, 0, sizeof(*c));
+    vsource_derive_defaults(&c->params);
+    if (vsource_derive_source(source, &input, &c->params, &err) < 0) {
+        fail_msg("%s: %s", source->name, err.text);
+    }
+    vsource_init(&c->source, &c->params);
+    vsource_ref_init(&c->ref, source, input.window_samples > 1);
+}
+
+static void watch_voltage(struct comparison *c, uint64_t k, const struct vsource_output *output)
+{
+    double V = output->V_mid_uV * 1e-6;
+    double allowed = fmax(1e-3, 1e-3 * c->ref.V_mid);
+
+    if (fabs(V - c->ref.V_mid) / allowed > c->worst_V) {
+        c->worst_V = fabs(V - c->ref.V_mid) / allowed;
+        c->worst_V_at = (double)k;
+    }
+}
+
+static void step_comparison(struct comparison *c, uint64_t k, struct curve_point input,
+                            uint32_t code)
+{
+    struct vsource_output output;
+    double V_out = c->source.converter.V_out_uV * 1e-6;
+    bool is_draining = c->source.converter.startup_drain_n > 0;
+    const struct vsource_converter *p = &c->params.converter;
+    bool is_check = c->source.converter.check_count + 1 >= p->check_interval_n;
+
+    vsource_step(&c->source, input, code, &output);
+    vsource_ref_step(&c->ref, output.V_harvest_uV * 1e-6, output.I_harvest_nA * 1e-9,
+                     output.I_out_nA * 1e-9, output.is_on);
+    c->E_output += is_draining ? 0 : V_out * output.I_out_nA * 1e-9 * 10e-6;
+    watch_voltage(c, k, &output);
+    if (is_check || p->check_interval_n <= 1) {
+        c->disagreeing_checks = c->ref.wants_on != output.is_on ? c->disagreeing_checks + 1 : 0;
+        c->worst_disagreeing = c->disagreeing_checks > c->worst_disagreeing
+                                   ? c->disagreeing_checks
+                                   : c->worst_disagreeing;
+    }
+}
+
+static void check_comparison(const struct comparison *c, const char *what)
+{
+    double difference = fabs(c->E_output - c->ref.E_output);
+
+    if (c->worst_V > 1 || difference > 1e-3 * c->ref.E_output + 1e-9
+        || c->worst_disagreeing > 1) {
+        fail_msg("%s: V_mid %.2f of the limit at %.0f, E_out %g instead of %g, %u checks "
+                 "decided otherwise",
+                 what, c->worst_V, c->worst_V_at, c->E_output, c->ref.E_output,
+                 c->worst_disagreeing);
+    }
+}
+
+static void compare(const struct source_config *source, enum scene_environment environment,
+                    enum scene_load load, const char *what)
+{
+    static struct comparison c;
+    char text[200];
+
+    open_comparison(&c, source, environment);
+    for (uint64_t k = 0; k < n_samples; k++) {
+        uint32_t code = scene_load_code(load, k, c.source.converter.V_out_uV * 1e-6,
+                                        c.source.converter.is_power_good);
+
+        step_comparison(&c, k, scene_sample(environment, k, 1), code);
+    }
+    snprintf(text, sizeof(text), "%s, environment %d, load %d", what, (int)environment,
+             (int)load);
+    check_comparison(&c, text);
+}
+
+static void test_sources_in_all_scenes(void **state)
+{
+    const char *name = NULL;
+
+    (void)state;
+    for (size_t i = 0; (name = presets_name(presets, PRESET_SOURCE, i)) != NULL; i++) {
+        struct source_config source;
+
+        scene_source(presets, name, &source);
+        for (int environment = 0; environment < N_SCENE_ENVIRONMENTS; environment++) {
+            for (int load = 0; load < N_SCENE_LOADS; load++) {
+                compare(&source, (enum scene_environment)environment, (enum scene_load)load,
+                        name);
+            }
+        }
+    }
+}
+
+static void test_harvesters_before_a_boost_stage(void **state)
+{
+    const char *name = NULL;
+
+    (void)state;
+    for (size_t i = 0; (name = presets_name(presets, PRESET_HARVESTER, i)) != NULL; i++) {
+        struct source_config source;
+
+        scene_source(presets, "BQ25570s", &source);
+        scene_harvester(presets, name, &source.harvester);
+        if (source.harvester.algorithm == HARVESTER_IVCURVE
+            || source.harvester.algorithm == HARVESTER_ISC_VOC) {
+            continue;
+        }
+        compare(&source, SCENE_SUN, SCENE_DUTY, name);
+    }
+}
+
+static void test_storages_behind_a_boost_stage(void **state)
+{
+    const char *name = NULL;
+
+    (void)state;
+    for (size_t i = 0; (name = presets_name(presets, PRESET_STORAGE, i)) != NULL; i++) {
+        struct source_config source;
+
+        scene_source(presets, "BQ25570s", &source);
+        scene_storage(presets, name, &source.storage);
+        compare(&source, SCENE_BLOCKS, SCENE_DUTY, name);
+    }
+}
+
+static int load_presets(void **state)
+{
+    struct fault_list faults = { 0 };
+    const char *samples = getenv("BW_SAMPLES");
+
+    (void)state;
+    if (samples != NULL) {
+        n_samples = strtoull(samples, NULL, 10);
+    }
+    presets = presets_load(NULL, &faults);
+    fault_fini(&faults);
+    return presets == NULL ? -1 : 0;
+}
+
+static int drop_presets(void **state)
+{
+    (void)state;
+    presets_destroy(&presets);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sources_in_all_scenes),
+        cmocka_unit_test(test_harvesters_before_a_boost_stage),
+        cmocka_unit_test(test_storages_behind_a_boost_stage),
+    };
+
+    return cmocka_run_group_tests(tests, load_presets, drop_presets);
+}

@@ -61,6 +61,23 @@ static size_t take_piece(struct edge_builder *builder, const struct pru_block *b
     return count;
 }
 
+/* Events that found the ring full: somewhere since the last look. */
+static void note_lost(struct edge_builder *builder, const struct pru_block *block)
+{
+    uint32_t n_lost = pru_link_edges_lost(builder->link);
+    struct rlog_gap gap = { builder->next_sample,
+                            block->first_sample + block->n_samples - builder->next_sample,
+                            RLOG_GAP_RING, RLOG_STREAM_GPIO };
+    struct rlog_record_header header = { .type = RLOG_GAP,
+                                         .count = 1,
+                                         .first = gap.first_sample };
+
+    if (n_lost != builder->n_lost
+        && log_worker_put(builder->worker, &header, &gap, sizeof(gap))) {
+        builder->n_lost = n_lost;
+    }
+}
+
 void edge_builder_block(struct edge_builder *builder, const struct pru_block *block)
 {
     uint64_t ticks = (uint64_t)block->n_samples * block->period_ticks_q20 >> 20;
@@ -69,6 +86,7 @@ void edge_builder_block(struct edge_builder *builder, const struct pru_block *bl
     if (builder->mask == 0) {
         return;
     }
+    note_lost(builder, block);
     do {
         if (builder->edges == NULL) {
             if (pru_link_edges_waiting(builder->link) == 0) {

@@ -24,6 +24,7 @@ struct edge_builder {
     uint64_t first_sample; /* of the block of its first edge */
     uint64_t next_sample;  /* behind the last block looked at */
     uint64_t n_edges;
+    uint32_t n_lost; /* as the PRU counts */
     uint16_t last_pins;
     bool has_last;
 };

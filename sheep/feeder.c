@@ -14,7 +14,7 @@
 
 enum {
     PIECE = 4096, /* samples read at once */
-    MEMORY_MINIMUM = 64 * PIECE,
+    MEMORY_MINIMUM = 4 * PIECE,
     PREFILL_TIMEOUT_MS = 2000,
     PAUSE_CALM_US = 10000, /* an eighth of the ring */
     PAUSE_EAGER_US = 50,
@@ -107,6 +107,9 @@ static bool feed(struct feeder *feeder)
         room -= (uint32_t)piece;
     }
     atomic_store(&feeder->n_fed, n_fed);
+    if (is_at_end && ready == 0 && atomic_load(&feeder->is_failed)) {
+        return false; /* nothing follows, but it is not the end: let the PRU count */
+    }
     if (is_at_end && ready == 0) {
         pru_link_input_end(feeder->link);
         return false;
@@ -119,7 +122,8 @@ static void *run_feeder(void *arg)
     struct feeder *feeder = arg;
 
     while (!atomic_load(&feeder->quit_wanted) && feed(feeder)) {
-        bool is_hungry = pru_link_input_room(feeder->link) > PRU_INPUT_SAMPLES / 2;
+        bool is_hungry = pru_link_input_room(feeder->link) > PRU_INPUT_SAMPLES / 2
+                         && atomic_load(&feeder->n_read) != atomic_load(&feeder->n_fed);
 
         pause_us(feeder->is_eager || is_hungry ? PAUSE_EAGER_US : PAUSE_CALM_US);
     }

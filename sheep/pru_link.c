@@ -249,6 +249,11 @@ uint32_t pru_link_edges_waiting(const struct pru_link *link)
            - shm_load_u32(&link->control->gpio_read_idx);
 }
 
+uint32_t pru_link_edges_lost(const struct pru_link *link)
+{
+    return shm_load_u32(&link->control->gpio_lost);
+}
+
 /* Events come in order, and two of them are never half of 2^48 ticks (8 days) apart as long as
  * gpio_tick is kept near the present, which every call with a finite end_tick does. */
 static uint64_t unwrap(uint64_t near, uint64_t low)

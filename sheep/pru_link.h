@@ -66,6 +66,7 @@ struct pru_link_edge {
 };
 size_t pru_link_edges(struct pru_link *link, uint64_t end_tick, struct pru_link_edge *edges,
                       size_t max);
+uint32_t pru_link_edges_lost(const struct pru_link *link); /* the ring was full */
 uint32_t pru_link_edges_waiting(const struct pru_link *link);
 
 /* The next utilisation row; false when there is none. */

@@ -269,6 +269,20 @@ static void watch_log(struct recording *recording)
     }
 }
 
+/* What was fed after the file broke is zeros; no sample is to be silently wrong. */
+static void watch_input(struct recording *recording)
+{
+    struct feeder_status status;
+
+    if (recording->feeder == NULL) {
+        return;
+    }
+    feeder_status(recording->feeder, &status);
+    if (status.is_failed) {
+        recording_fail(recording, status.err.text);
+    }
+}
+
 static void watch_space(struct recording *recording)
 {
     int64_t now_ns = clock_mono(recording->options.clock);
@@ -325,6 +339,7 @@ static void step_running(struct recording *recording)
     }
     recording_keep_time(recording);
     watch_log(recording);
+    watch_input(recording);
     watch_space(recording);
 }
 

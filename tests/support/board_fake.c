@@ -197,7 +197,7 @@ static bool make_block(struct board_fake *fake)
 
     bool is_full = write_idx - shm_load_u32(&control->block_read_idx) >= PRU_BLOCK_COUNT;
 
-    if ((is_full && !plan->is_lossy) || !has_input(fake, count)) {
+    if ((is_full && !plan->is_lossy) || (!plan->is_paced && !has_input(fake, count))) {
         return false;
     }
     if (plan->fault_at != 0 && fake->n_blocks == plan->fault_at) {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <time.h>
@@ -14,6 +15,11 @@ ssize_t __wrap_write(int fd, const void *data, size_t size);
 int __real_fdatasync(int fd);
 int __wrap_fdatasync(int fd);
 
+size_t __real_fread(void *data, size_t size, size_t count, FILE *file);
+size_t __wrap_fread(void *data, size_t size, size_t count, FILE *file);
+
+static _Atomic int64_t stall_read_ms;
+static _Atomic bool is_read_failing;
 static _Atomic int64_t n_calls;
 static _Atomic int64_t fail_from = INT64_MAX;
 static _Atomic int fail_error;
@@ -23,7 +29,19 @@ void disk_fault_reset(void)
 {
     atomic_store(&fail_from, INT64_MAX);
     atomic_store(&stall_ms, 0);
+    atomic_store(&stall_read_ms, 0);
+    atomic_store(&is_read_failing, false);
     atomic_store(&n_calls, 0);
+}
+
+void disk_fault_stall_read(int64_t ms)
+{
+    atomic_store(&stall_read_ms, ms);
+}
+
+void disk_fault_fail_read(void)
+{
+    atomic_store(&is_read_failing, true);
 }
 
 void disk_fault_fail_from(int64_t nth, int error)
@@ -61,13 +79,24 @@ ssize_t __wrap_write(int fd, const void *data, size_t size)
     return __real_write(fd, data, size);
 }
 
-int __wrap_fdatasync(int fd)
+static void stall(_Atomic int64_t *once_ms)
 {
-    int64_t ms = atomic_exchange(&stall_ms, 0);
+    int64_t ms = atomic_exchange(once_ms, 0);
     struct timespec pause = { ms / 1000, ms % 1000 * 1000000 };
 
     if (ms != 0) {
         nanosleep(&pause, NULL);
     }
+}
+
+size_t __wrap_fread(void *data, size_t size, size_t count, FILE *file)
+{
+    stall(&stall_read_ms);
+    return atomic_load(&is_read_failing) ? 0 : __real_fread(data, size, count, file);
+}
+
+int __wrap_fdatasync(int fd)
+{
+    stall(&stall_ms);
     return is_failing() ? -1 : __real_fdatasync(fd);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A disk that stalls or fails on demand: write, pwrite and fdatasync of regular files, wrapped
- * by the linker (-Wl,--wrap=write,--wrap=fdatasync). */
+/* A disk that stalls or fails on demand: write, fdatasync and fread, wrapped by the linker
+ * (-Wl,--wrap=write,--wrap=fdatasync,--wrap=fread). */
 #ifndef TESTS_SUPPORT_DISK_FAULT_H
 #define TESTS_SUPPORT_DISK_FAULT_H
 
@@ -14,6 +14,10 @@ void disk_fault_fail_from(int64_t nth, int error);
 
 /* The next sync takes this long. */
 void disk_fault_stall_sync(int64_t stall_ms);
+
+/* The next fread takes this long; after fail_read all of them give nothing. */
+void disk_fault_stall_read(int64_t stall_ms);
+void disk_fault_fail_read(void);
 
 /* Calls since the reset. */
 int64_t disk_fault_count(void);

@@ -36,6 +36,7 @@ struct bench {
     struct recorder_page page;
     int event_fd;
     int64_t T_ns;
+    size_t input_memory_bytes;
 };
 
 /* Everything that a log holds. */
@@ -65,6 +66,7 @@ static int set_up(void **state)
     assert_non_null(mkdtemp(bench->folder));
     bench->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     bench->clock = clock_system(0);
+    bench->input_memory_bytes = 1u << 20;
     bench->request.kind = RECORDER_PREPARE;
     bench->request.boot_id = 77;
     bench->request.calibration = calibration_default();
@@ -116,7 +118,7 @@ static void prepare(struct bench *bench)
 {
     struct recording_options options = { .clock = &bench->clock,
                                          .request = &bench->request,
-                                         .input_memory_bytes = 1u << 20,
+                                         .input_memory_bytes = bench->input_memory_bytes,
                                          .event_fd = bench->event_fd };
     struct err err = { 0 };
     int64_t promise_ns = 0;
@@ -411,13 +413,11 @@ static void test_late_and_repeated_starts_are_refused(void **state)
     assert_int_equal(err.code, ERR_STATE);
 }
 
-static void test_emulation_gets_its_input_in_order(void **state)
+static void make_input(struct bench *bench, uint32_t count)
 {
-    struct bench *bench = *state;
-    uint32_t *voltage = calloc(150000, sizeof(uint32_t));
-    uint32_t *current = calloc(150000, sizeof(uint32_t));
+    uint32_t *voltage = calloc(count, sizeof(uint32_t));
+    uint32_t *current = calloc(count, sizeof(uint32_t));
     char digest[DIGEST_TEXT_SIZE];
-    struct content content;
     uint64_t n_samples = 0;
     struct err err = { 0 };
 
@@ -426,17 +426,25 @@ static void test_emulation_gets_its_input_in_order(void **state)
     struct rlog_input_writer *writer = rlog_input_create(bench->request.input_path, &err);
 
     assert_non_null(writer);
-    for (uint32_t i = 0; i < 150000; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         voltage[i] = i * 3;
         current[i] = i * 3 + 1;
     }
-    assert_int_equal(rlog_input_append(writer, voltage, current, 150000, &err), 0);
+    assert_int_equal(rlog_input_append(writer, voltage, current, count, &err), 0);
     assert_int_equal(rlog_input_finish(&writer, digest, &n_samples, &err), 0);
     free(voltage);
     free(current);
     bench->request.manifest.mode = MODE_EMULATE;
     bench->request.manifest.config.mode = MODE_EMULATE;
     bench->request.manifest.n_planned = UINT64_MAX; /* until the input ends */
+}
+
+static void test_emulation_gets_its_input_in_order(void **state)
+{
+    struct bench *bench = *state;
+    struct content content;
+
+    make_input(bench, 150000);
     prepare(bench);
     start(bench);
     run_to_end(bench);
@@ -447,6 +455,66 @@ static void test_emulation_gets_its_input_in_order(void **state)
     assert_int_equal(content.n_wrong, 0);
     assert_int_equal(content.n_gaps, 0);
     assert_int_equal(content.end.n_input_underruns, 0);
+}
+
+static void test_stalled_input_is_ridden_out(void **state)
+{
+    struct bench *bench = *state;
+    struct content content;
+
+    make_input(bench, 200000);
+    bench->input_memory_bytes = 100000 * sizeof(struct pru_input);
+    bench->plan.is_paced = true;
+    prepare(bench);
+    start(bench);
+    disk_fault_stall_read(900);
+    run_to_end(bench);
+    read_log(bench, &content);
+    assert_int_equal(content.end.n_samples, 200000);
+    assert_int_equal(content.n_wrong, 0);
+    assert_int_equal(content.end.n_input_underruns, 0);
+}
+
+static void test_longer_stall_of_the_input_is_counted_and_marked(void **state)
+{
+    struct bench *bench = *state;
+    struct content content;
+    uint64_t n_marked = 0;
+
+    make_input(bench, 100000);
+    bench->input_memory_bytes = 1;
+    bench->plan.is_paced = true;
+    prepare(bench);
+    start(bench);
+    disk_fault_stall_read(900);
+    run_to_end(bench);
+    read_log(bench, &content);
+    for (unsigned i = 0; i < content.n_gaps; i++) {
+        assert_int_equal(content.gaps[i].cause, RLOG_GAP_UNDERRUN);
+        n_marked += content.gaps[i].n_samples;
+    }
+    assert_in_range(n_marked, 10000, 90000);
+    assert_int_equal(content.end.n_input_underruns, n_marked);
+    assert_int_equal(content.end.n_gap_samples, 0);
+    assert_int_equal(content.end.n_samples, 100000);
+}
+
+static void test_broken_input_ends_the_run(void **state)
+{
+    struct bench *bench = *state;
+    struct content content;
+
+    make_input(bench, 200000);
+    bench->input_memory_bytes = 1;
+    bench->plan.is_paced = true;
+    prepare(bench);
+    start(bench);
+    disk_fault_fail_read();
+    run_to_end(bench);
+    assert_non_null(strstr(bench->page.fault, "broken"));
+    read_log(bench, &content);
+    assert_int_equal(content.end.reason, RLOG_END_FAULT);
+    assert_true(content.end.n_samples < 100000);
 }
 
 /* The clock decides: half a second, and the start measured. */
@@ -649,6 +717,9 @@ int main(void)
         RECORDING_TEST(test_cancel_leaves_nothing),
         RECORDING_TEST(test_late_and_repeated_starts_are_refused),
         RECORDING_TEST(test_emulation_gets_its_input_in_order),
+        RECORDING_TEST(test_stalled_input_is_ridden_out),
+        RECORDING_TEST(test_longer_stall_of_the_input_is_counted_and_marked),
+        RECORDING_TEST(test_broken_input_ends_the_run),
         RECORDING_TEST(test_paced_start_is_measured),
         RECORDING_TEST(test_late_board_shows_its_lateness),
         RECORDING_TEST(test_stop_is_exact),

@@ -123,13 +123,15 @@ void ask_close(struct ask **ask)
 }
 
 /* Puts the question; its number stays the same when it is repeated. */
-static void tell(struct ask *ask, size_t i, enum proto_verb verb, const void *body,
-                 int again_ms)
+static void tell(struct ask *ask, size_t i, const struct ask_round *round, int again_ms)
 {
     struct peer *peer = &ask->peers[i];
-    const struct proto_token token = { .controller = ask->controller,
-                                       .boot_id = peer->welcome.boot_id,
-                                       .seq = peer->seq };
+    const struct proto_token token = {
+        .experiment = round->experiment != NULL ? round->experiment(round->arg, i) : 0,
+        .controller = ask->controller,
+        .boot_id = peer->welcome.boot_id,
+        .seq = peer->seq,
+    };
     const struct proto_frame nothing = { NULL, 0 };
     char id[WIRE_ID_SIZE];
 
@@ -137,7 +139,9 @@ static void tell(struct ask *ask, size_t i, enum proto_verb verb, const void *bo
     peer->next_ns = clock_mono_ns() + again_ms * NS_PER_MS;
     peer->sent_ns = clock_utc_ns();
     /* Not connected or full of questions: asked again later, silent in the end. */
-    if (wire_tell(ask->socket, id, verb, &token, body, nothing, NULL) < 0) {
+    if (wire_tell(ask->socket, id, round->verb, &token, round->body(round->arg, i), nothing,
+                  NULL)
+        < 0) {
         return;
     }
 }
@@ -226,7 +230,7 @@ static bool ask_again(struct ask *ask, const struct ask_round *round, int again_
             reconnect_peer(ask, i);
         }
         if (clock_mono_ns() >= peer->next_ns) {
-            tell(ask, i, round->verb, round->body(round->arg, i), again_ms);
+            tell(ask, i, round, again_ms);
         }
     }
     return is_open;

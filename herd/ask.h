@@ -46,6 +46,7 @@ struct ask_round {
     enum proto_verb verb;
     ask_body_fn body;
     ask_answer_fn answer;
+    uint64_t (*experiment)(void *arg, size_t i); /* whose question it is; NULL: of none */
     void *arg;
     int timeout_ms;
     bool (*gives_up)(void *arg); /* may be NULL; asked about every 50 ms, ends the round */

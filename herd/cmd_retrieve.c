@@ -26,7 +26,8 @@ static const char USAGE[] =
     "  -L, --latest      only the newest experiment of those that match\n"
     "      --keep        do not tell the nodes to release\n\n"
     "PATTERN: a name, the beginning of one before a '_', or with * and ? as in a shell.\n"
-    "Without one: everything. What is being recorded now is left out (herd attach).\n\n"
+    "Without one: everything that was not released yet. What is being recorded now is left\n"
+    "out (herd attach); so should be what a herd run is still collecting.\n\n"
     "Examples:\n"
     "  herd retrieve\n"
     "  herd retrieve --latest -o results\n"
@@ -87,6 +88,9 @@ static bool is_wanted(const struct retrieval *retrieval, const struct listing_en
 {
     if (strcmp(entry->state, "recording") == 0) {
         return false;
+    }
+    if (retrieval->n_patterns == 0 && !retrieval->only_latest) {
+        return strcmp(entry->state, "released") != 0; /* somebody has those */
     }
     for (int i = 0; i < retrieval->n_patterns; i++) {
         if (listing_matches(retrieval->patterns[i], entry->name)) {
@@ -400,6 +404,14 @@ static const void *release_body(void *arg, size_t node)
     return &body;
 }
 
+static uint64_t release_experiment(void *arg, size_t node)
+{
+    const struct retrieval *retrieval = arg;
+    size_t i = next_release(retrieval, node);
+
+    return i < retrieval->n_jobs ? retrieval->parcels[i].entry->experiment : 0;
+}
+
 static bool release_answer(void *arg, const struct ask_answer *answer)
 {
     struct retrieval *retrieval = arg;
@@ -423,6 +435,7 @@ static void release_all(struct retrieval *retrieval)
     const struct ask_round round = { .verb = VERB_RELEASE,
                                      .body = release_body,
                                      .answer = release_answer,
+                                     .experiment = release_experiment,
                                      .arg = retrieval,
                                      .timeout_ms = TIMEOUT_MS };
     size_t n_rounds = retrieval->n_jobs;
@@ -475,6 +488,25 @@ static void put_result_json(const struct retrieval *retrieval, size_t i)
     buf_fini(&line);
 }
 
+/* The copy, and the folders above it when they are empty now. */
+static void remove_copy(const char *folder)
+{
+    char path[PATH_SIZE];
+    struct err err = { 0 };
+
+    if (rlog_remove(folder, &err) < 0) {
+        fprintf(stderr, "herd retrieve: %s\n", err.text);
+        return;
+    }
+    snprintf(path, sizeof(path), "%.*s", PATH_SIZE - 1, folder);
+    for (int level = 0; level < 2 && strrchr(path, '/') != NULL; level++) {
+        *strrchr(path, '/') = '\0';
+        if (rmdir(path) < 0) {
+            return; /* another node's copy is there still */
+        }
+    }
+}
+
 /* Prints, and throws the copies away that are files now. */
 static int conclude(const struct retrieval *retrieval)
 {
@@ -485,7 +517,6 @@ static int conclude(const struct retrieval *retrieval)
     }
     for (size_t i = 0; i < retrieval->n_jobs; i++) {
         const struct fetch_job *job = &retrieval->jobs[i];
-        struct err ignored = { 0 };
 
         if (retrieval->options->is_json) {
             put_result_json(retrieval, i);
@@ -495,8 +526,8 @@ static int conclude(const struct retrieval *retrieval)
         if (job->err.code != ERR_NONE) {
             status = EXIT_NODE_FAILED;
         }
-        if (retrieval->parcels[i].is_built && rlog_remove(job->folder, &ignored) < 0) {
-            fprintf(stderr, "herd retrieve: %s\n", ignored.text);
+        if (retrieval->parcels[i].is_built) {
+            remove_copy(job->folder);
         }
     }
     for (size_t i = 0; i < retrieval->listings.n_nodes; i++) {

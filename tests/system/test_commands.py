@@ -8,6 +8,8 @@ import signal
 import subprocess
 import time
 
+import h5py
+
 import harness
 from harness import HERD, Flock, wait_for
 
@@ -167,6 +169,97 @@ def test_sim_in_the_foreground_ends_with_ctrl_c():
         assert sim.wait(20) == 0
         assert flock.herd("alive", "-t", "0.5").status == 3
         assert all(flock.recorder_pid(name) is None for name in flock.names)
+
+
+HARVEST = {"name": "left", "duration": "2 s",
+           "defaults": {"mode": "harvest", "harvester": {"inherit_from": "cv20"}}}
+
+
+def keep(name, config):
+    config["retention"] = "keep"
+
+
+def samples_of(path):
+    with h5py.File(path, "r") as file:
+        return [len(file["data"][name]) for name in ("time", "voltage", "current")]
+
+
+def test_what_a_dead_herd_left_is_retrieved_and_released():
+    with Flock(3) as flock:
+        path = flock.experiment(HARVEST)
+        herd = flock.spawn("run", path, "-o", flock.results)
+
+        def are_running():
+            return all(line["state"] == "running" for line in flock.herd("status", "--json").lines())
+        wait_for("all nodes record", are_running, 30)
+        herd.kill()
+        herd.wait()
+        done = flock.herd("retrieve", "-o", flock.results)
+        assert done.status == 0 and "nothing to retrieve" in done.out, str(done)
+
+        def are_closed():
+            lines = flock.herd("ls", "--json").lines()
+            return len(lines) == 3 and all(line["state"] == "closed" for line in lines)
+        wait_for("all logs are closed", are_closed, 30)
+        output = os.path.join(flock.folder, "later")
+        done = flock.herd("retrieve", "-o", output, "--json")
+        assert done.status == 0, str(done)
+        assert all(line["is_released"] and line["samples"] == 200000 for line in done.lines())
+        names = sorted(os.listdir(output))
+        assert len(names) == 3 and all(name.startswith("hrv_left_") for name in names), names
+        for name in names:
+            assert samples_of(os.path.join(output, name)) == [200000] * 3
+            assert flock.herd("verify", os.path.join(output, name), inventory=False).status == 0
+        assert flock.herd("ls", "--json").lines() == []
+        assert all(not os.listdir(flock.data(name, "recordings")) for name in flock.names)
+
+
+def test_what_a_node_retains_is_retrieved_by_name_and_removed():
+    with Flock(2, change=keep) as flock:
+        for name in ("one", "two"):
+            done = flock.run(dict(HARVEST, name=name, duration="0.5 s"))
+            assert done.status == 0, str(done)
+        lines = flock.herd("ls", "--json").lines()
+        assert len(lines) == 4 and {line["state"] for line in lines} == {"released"}, lines
+        output = os.path.join(flock.folder, "later")
+        done = flock.herd("retrieve", "-o", output)
+        assert done.status == 0 and not os.listdir(output), "somebody has those: " + str(done)
+        done = flock.herd("retrieve", "--latest", "-o", output, "-l", "sheep1")
+        names = os.listdir(output)
+        assert done.status == 0 and len(names) == 1, str(done)
+        assert names[0].startswith("hrv_two_") and names[0].endswith("_sheep1.h5"), names
+        # A name that is taken is never written over.
+        done = flock.herd("retrieve", "two", "-o", output, "-l", "sheep1")
+        assert done.status == 0 and len(os.listdir(output)) == 2, str(done)
+        done = flock.herd("rm", "one")
+        assert done.status == 2, "not without a yes"
+        assert flock.herd("rm", "one", stdin="y\n").status == 0
+        assert {line["name"][:3] for line in flock.herd("ls", "--json").lines()} == {"two"}
+        assert flock.herd("rm", "-f", "*").status == 0
+        assert flock.herd("ls", "--json").lines() == []
+
+
+def test_inputs_are_distributed_once():
+    with Flock(2) as flock:
+        done = flock.run(dict(HARVEST, name="source", duration="0.5 s"))
+        assert done.status == 0, str(done)
+        source = flock.file_of("sheep0", "hrv_source")
+        done = flock.herd("distribute", source, "--json")
+        assert done.status == 0 and all(line["is_there"] for line in done.lines()), str(done)
+        inputs = {name: os.listdir(flock.data(name, "inputs")) for name in flock.names}
+        assert inputs["sheep0"] == inputs["sheep1"] and len(inputs["sheep0"]) == 1, inputs
+        before = os.stat(flock.data("sheep0", "inputs", inputs["sheep0"][0])).st_mtime_ns
+        assert flock.herd("distribute", source).status == 0
+        assert os.stat(flock.data("sheep0", "inputs", inputs["sheep0"][0])).st_mtime_ns == before
+        each = source.replace("sheep0", "{node}")
+        assert flock.herd("distribute", each).status == 0
+        assert len(os.listdir(flock.data("sheep0", "inputs"))) == 1
+        assert len(os.listdir(flock.data("sheep1", "inputs"))) == 2
+        done = flock.herd("distribute", source + ".missing")
+        assert done.status == 2 and "missing" in done.err, str(done)
+        flock.kill("sheep1", signal.SIGTERM)
+        done = flock.herd("distribute", "-t", "1", source)
+        assert done.status == 1 and "sheep1" in done.err and "sheep0: has" in done.out, str(done)
 
 
 def test_what_is_not_there_is_said():

@@ -283,7 +283,7 @@ static int open_nodes(struct distribution *distribution, struct err *err)
     const struct inventory *inventory = distribution->context.inventory;
     char state[PATH_MAX];
 
-    distribution->nodes = calloc(inventory->n_nodes + 1, sizeof(*distribution->nodes));
+    distribution->nodes = calloc(inventory->n_nodes + 1, sizeof(struct inventory_node *));
     if (distribution->nodes == NULL) {
         return err_set(err, ERR_MEMORY, "the list of nodes");
     }

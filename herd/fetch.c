@@ -191,7 +191,7 @@ static int make_lanes(struct fetch *fetch, struct err *err)
     size_t n_nodes = fetch->options->inventory->n_nodes;
 
     fetch->lanes = calloc(n_nodes + 1, sizeof(*fetch->lanes));
-    fetch->nodes = calloc(n_nodes + 1, sizeof(*fetch->nodes));
+    fetch->nodes = calloc(n_nodes + 1, sizeof(struct inventory_node *));
     if (fetch->lanes == NULL || fetch->nodes == NULL) {
         return err_set(err, ERR_MEMORY, "fetching from %zu nodes", n_nodes);
     }

@@ -288,7 +288,7 @@ static void assert_whole(const struct fetch_job *job)
 
         snprintf(path, sizeof(path), "%s/%06u.seg", job->folder, segment);
         buf_clear(&text);
-        assert_int_equal(buf_read_file(&text, path, 2 * SEGMENT_BYTES, &err), 0);
+        assert_int_equal(buf_read_file(&text, path, (size_t)2 * SEGMENT_BYTES, &err), 0);
         assert_int_equal(text.size, SEGMENT_BYTES);
         for (size_t k = 0; k < text.size; k++) {
             if (text.data[k] != byte_at(segment, k)) {

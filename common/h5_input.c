@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -38,27 +37,6 @@ static void close_source(struct source *source)
     h5_trace_close(&source->voltage);
     h5_trace_close(&source->current);
     h5_close(&source->file);
-}
-
-static int open_file(struct source *source, const char *path, struct err *err)
-{
-    struct stat info = { 0 };
-
-    h5_quiet();
-    if (stat(path, &info) < 0) {
-        return err_set_errno(err, "input %s", path);
-    }
-    if (!S_ISREG(info.st_mode)) {
-        return err_set(err, ERR_INPUT, "input %s: not a file", path);
-    }
-    if (H5Fis_hdf5(path) <= 0) {
-        return err_set(err, ERR_INPUT, "input %s: not an HDF5 file", path);
-    }
-    source->file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
-    if (source->file < 0) {
-        return h5_fail(err, ERR_INPUT, "input %s: damaged HDF5 file", path);
-    }
-    return 0;
 }
 
 /* Old and new names of the incumbent. */
@@ -259,8 +237,13 @@ static int open_source(struct source *source, const char *path, struct h5_input_
 {
     *source = (struct source){ .file = -1 };
     *info = (struct h5_input_info){ 0 };
-    if (open_file(source, path, err) < 0) {
-        return -1;
+    source->file = h5_open_file(path, NULL, err);
+    if (source->file < 0) {
+        /* what is damaged is no input either */
+        if (err != NULL && err->code == ERR_CORRUPT) {
+            err->code = ERR_INPUT;
+        }
+        return err_prepend(err, "input");
     }
     if (read_kind(source->file, info, err) < 0 || open_traces(source, info, err) < 0
         || find_step(source, info, err) < 0) {

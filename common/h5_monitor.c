@@ -62,8 +62,8 @@ static const struct stream_spec SPECS[RLOG_N_STREAMS] = {
                      "10 debug, 20 info, 30 warning, 40 error") } },
     [RLOG_STREAM_SYS_UTIL] = { "/sys_util", NO_TEXT, NULL, 5, {
         H5_TIME_COLUMN("time of the reading"),
-        COUNT_COLUMN("cpu", H5_CELL_U8, 0, "%", "load of all cores"),
-        COUNT_COLUMN("ram", H5_CELL_U8, 2, "%", "memory available, used"),
+        COUNT_COLUMN("cpu", H5_CELL_U8, 0, "percent", "load of all cores"),
+        COUNT_COLUMN("ram", H5_CELL_U8, 2, "percent", "memory available, used"),
         COUNT_COLUMN("io", H5_CELL_U64, 4, "n",
                      "disk reads, disk writes, bytes read, bytes written"),
         COUNT_COLUMN("net", H5_CELL_U64, 2, "byte", "bytes sent, bytes received") } },

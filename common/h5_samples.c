@@ -68,12 +68,18 @@ static int add_hole(struct h5_samples *samples, uint64_t end, struct err *err)
     return 0;
 }
 
+static uint64_t chunk_end(uint64_t number)
+{
+    return (number + 1) * RLOG_CHUNK_SAMPLES;
+}
+
 static int close_chunk(struct h5_samples *samples, uint64_t extent, struct err *err)
 {
     if (!samples->is_open) {
         return 0;
     }
     samples->is_open = false;
+    samples->view.is_closed = true;
     if (h5_chunked_extend(samples->chunked, extent, err) < 0
         || h5_chunked_write(samples->chunked, samples->view.number, samples->samples, err)
                < 0) {
@@ -83,11 +89,6 @@ static int close_chunk(struct h5_samples *samples, uint64_t extent, struct err *
         samples->hook(samples->arg, samples);
     }
     return 0;
-}
-
-static uint64_t chunk_end(uint64_t number)
-{
-    return (number + 1) * RLOG_CHUNK_SAMPLES;
 }
 
 static int put_piece(struct h5_samples *samples, const uint32_t *piece, uint32_t count,
@@ -105,6 +106,8 @@ static int put_piece(struct h5_samples *samples, const uint32_t *piece, uint32_t
         memset(samples->present, 0, sizeof(samples->present));
         samples->view.number = number;
         samples->view.n_present = 0;
+        samples->view.is_closed = false;
+        samples->view.is_full = false;
         samples->is_open = true;
     }
     memcpy(samples->samples + at, piece, count * sizeof(*piece));
@@ -113,6 +116,7 @@ static int put_piece(struct h5_samples *samples, const uint32_t *piece, uint32_t
     samples->next += count;
     samples->n_received += count;
     if (at + count == RLOG_CHUNK_SAMPLES) {
+        samples->view.is_full = true;
         return close_chunk(samples, samples->next, err);
     }
     return 0;
@@ -128,6 +132,8 @@ static int put_whole(struct h5_samples *samples, const struct rlog_record *recor
     }
     samples->view.number = number;
     samples->view.n_present = RLOG_CHUNK_SAMPLES;
+    samples->view.is_closed = true;
+    samples->view.is_full = true;
     memcpy(samples->samples, samples->decoded, sizeof(samples->samples));
     memset(samples->present, 1, sizeof(samples->present));
     samples->next += RLOG_CHUNK_SAMPLES;

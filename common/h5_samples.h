@@ -20,6 +20,8 @@ struct h5_samples;
 struct h5_chunk_view {
     uint64_t number;
     uint32_t n_present;
+    bool is_closed; /* nothing more comes into it */
+    bool is_full;   /* closed by its own last sample, not by what came behind */
     const uint32_t *samples;
     const uint8_t *present;
 };

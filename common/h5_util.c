@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum {
     MAX_TEXT = 1 << 20 /* an attribute longer than that is not one of ours */
@@ -192,6 +193,34 @@ bool h5_get_text(hid_t object, const char *name, char *value, size_t size)
     snprintf(value, size, "%s", text);
     free(text);
     return true;
+}
+
+hid_t h5_open_file(const char *path, uint64_t *bytes, struct err *err)
+{
+    struct stat info = { 0 };
+    hid_t file = -1;
+
+    h5_quiet();
+    if (stat(path, &info) < 0) {
+        err_set_errno(err, "%s", path);
+        return -1;
+    }
+    if (bytes != NULL) {
+        *bytes = (uint64_t)info.st_size;
+    }
+    if (!S_ISREG(info.st_mode)) {
+        err_set(err, ERR_INPUT, "%s: not a file", path);
+        return -1;
+    }
+    if (H5Fis_hdf5(path) <= 0) {
+        err_set(err, ERR_INPUT, "%s: not an HDF5 file", path);
+        return -1;
+    }
+    file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    if (file < 0) {
+        h5_fail(err, ERR_CORRUPT, "%s: damaged HDF5 file", path);
+    }
+    return file;
 }
 
 bool h5_has(hid_t file, const char *path)

@@ -42,6 +42,10 @@ bool h5_get_i64(hid_t object, const char *name, int64_t *value);
 /* The whole text, to be freed; NULL when there is none. */
 char *h5_get_long_text(hid_t object, const char *name);
 
+/* Opens an existing file to read; negative when it is missing, no file, not HDF5 or damaged.
+ * bytes may be NULL. */
+hid_t h5_open_file(const char *path, uint64_t *bytes, struct err *err);
+
 bool h5_has(hid_t file, const char *path);
 
 /* A new group; negative on error. */

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum {
     MAX_CHUNK_BYTES = 64 * 1024 * 1024,
@@ -227,28 +226,6 @@ static void read_attributes(hid_t file, struct h5_summary *summary)
     h5_close(&sync);
 }
 
-static hid_t open_file(const char *path, uint64_t *bytes, struct err *err)
-{
-    struct stat info = { 0 };
-    hid_t file = -1;
-
-    h5_quiet();
-    if (stat(path, &info) < 0) {
-        err_set_errno(err, "%s", path);
-        return -1;
-    }
-    *bytes = (uint64_t)info.st_size;
-    if (!S_ISREG(info.st_mode) || H5Fis_hdf5(path) <= 0) {
-        err_set(err, ERR_INPUT, "%s: not an HDF5 file", path);
-        return -1;
-    }
-    file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
-    if (file < 0) {
-        h5_fail(err, ERR_CORRUPT, "%s", path);
-    }
-    return file;
-}
-
 int h5_verify_here(const char *path, struct h5_summary *summary, struct err *err)
 {
     hid_t file = -1;
@@ -256,7 +233,7 @@ int h5_verify_here(const char *path, struct h5_summary *summary, struct err *err
     int result = -1;
 
     *summary = (struct h5_summary){ 0 };
-    file = open_file(path, &summary->file_bytes, err);
+    file = h5_open_file(path, &summary->file_bytes, err);
     if (file < 0) {
         return -1;
     }
@@ -288,7 +265,7 @@ int h5_read_summary(const char *path, struct h5_summary *summary, struct err *er
     hid_t file = -1;
 
     *summary = (struct h5_summary){ 0 };
-    file = open_file(path, &summary->file_bytes, err);
+    file = h5_open_file(path, &summary->file_bytes, err);
     if (file < 0) {
         return -1;
     }

@@ -101,6 +101,16 @@ static const struct schema ENTRY_SCHEMA = { .name = "entry",
                                             .fields = FIELDS,
                                             .size = sizeof(struct journal_entry) };
 
+/* A line break or a control character in a text would make the line unreadable for replay. */
+static void flatten(char *text)
+{
+    for (; *text != '\0'; text++) {
+        if ((unsigned char)*text < ' ' || *text == 0x7f) {
+            *text = ' ';
+        }
+    }
+}
+
 /* What is zero or empty is left out. */
 static void put_field(struct json *json, const struct field *field, const char *member)
 {
@@ -141,6 +151,7 @@ int journal_add(struct journal *journal, const struct journal_entry *entry, stru
     int result = 0;
 
     stamped.at_ns = clock_utc_ns();
+    flatten(stamped.text);
     write_line(&stamped, &line);
     if (line.failed) {
         result = err_set(err, ERR_MEMORY, "a line of the journal");

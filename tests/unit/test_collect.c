@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+#include "herd/collect.h"
+
+#include "common/clock.h"
+#include "common/rlog.h"
+
+#include <setjmp.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum {
+    SEGMENT_0 = 3000,
+    SEGMENT_1 = 1700,
+    PIECE = 512,
+};
+
+static char folder[64];
+static uint8_t content[SEGMENT_0 + SEGMENT_1];
+
+static int set_up(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(content); i++) {
+        content[i] = (uint8_t)(i * 7 + i / 251);
+    }
+    snprintf(folder, sizeof(folder), "/tmp/bw-collect-XXXXXX");
+    return mkdtemp(folder) == NULL ? -1 : 0;
+}
+
+static int tear_down(void **state)
+{
+    char path[128];
+
+    (void)state;
+    for (uint32_t k = 0; k < 3; k++) {
+        rlog_segment_path(folder, k, path, sizeof(path));
+        unlink(path);
+    }
+    snprintf(path, sizeof(path), "%s/manifest.yaml", folder);
+    unlink(path);
+    return rmdir(folder);
+}
+
+static struct collect *open_copy(void)
+{
+    struct err err = { 0 };
+    struct collect *collect = collect_open(folder, "day_sheep0", &err);
+
+    assert_non_null(collect);
+    return collect;
+}
+
+/* What a node would send for this FETCH: a piece, or the end. */
+static void serve(struct collect *collect, uint64_t segment, uint64_t offset)
+{
+    const uint8_t *start = segment == 0 ? content : content + SEGMENT_0;
+    size_t size = segment == 0 ? SEGMENT_0 : SEGMENT_1;
+    size_t n = size - (size_t)offset < PIECE ? size - (size_t)offset : PIECE;
+    struct body_data body = { .segment = segment, .offset = offset };
+    struct err err;
+
+    snprintf(body.log, sizeof(body.log), "day_sheep0");
+    body.is_segment_end = offset + n == size;
+    body.is_log_end = body.is_segment_end && segment == 1;
+    assert_int_equal(
+        collect_take(collect, &body, (struct proto_frame){ start + offset, n }, &err), 0);
+}
+
+static void serve_manifest(struct collect *collect)
+{
+    struct body_data body = { .is_manifest = true };
+    struct err err;
+
+    snprintf(body.log, sizeof(body.log), "day_sheep0");
+    assert_int_equal(collect_take(collect, &body, (struct proto_frame){ "x: 1\n", 5 }, &err),
+                     0);
+}
+
+static void expect_whole(const struct collect *collect)
+{
+    uint8_t digest[RLOG_DIGEST_BYTES];
+    char expected[DIGEST_TEXT_SIZE];
+    char text[DIGEST_TEXT_SIZE];
+
+    crypto_generichash(digest, sizeof(digest), content, sizeof(content), NULL, 0);
+    rlog_digest_text(digest, expected);
+    collect_digest(collect, text);
+    assert_true(collect_is_complete(collect));
+    assert_int_equal(collect_bytes(collect), sizeof(content));
+    assert_string_equal(text, expected);
+}
+
+static void serve_rest(struct collect *collect)
+{
+    uint64_t from = collect_bytes(collect);
+
+    while (from < sizeof(content)) {
+        serve(collect, from < SEGMENT_0 ? 0 : 1, from < SEGMENT_0 ? from : from - SEGMENT_0);
+        assert_true(collect_bytes(collect) > from);
+        from = collect_bytes(collect);
+    }
+}
+
+static void test_a_log_arrives_in_pieces_and_segments(void **state)
+{
+    struct collect *collect = open_copy();
+    struct body_fetch fetch;
+    struct err err;
+
+    (void)state;
+    assert_true(collect_next_fetch(collect, 1, 0, &fetch));
+    assert_true(fetch.manifest);
+    assert_true(collect_next_fetch(collect, 1, 0, &fetch));
+    assert_false(fetch.manifest);
+    assert_int_equal(fetch.segment, 0);
+    assert_int_equal(fetch.offset, 0);
+    assert_int_equal(fetch.credit_bytes, COLLECT_CREDIT);
+    assert_false(collect_next_fetch(collect, 1, 0, &fetch));
+    serve_rest(collect);
+    assert_false(collect_is_complete(collect)); /* the manifest is missing */
+    serve_manifest(collect);
+    expect_whole(collect);
+    assert_int_equal(collect_received(collect), sizeof(content));
+    assert_false(collect_next_fetch(collect, NS_PER_S, sizeof(content), &fetch));
+    assert_int_equal(collect_sync(collect, &err), 0);
+    collect_close(&collect);
+}
+
+static void test_what_does_not_continue_the_copy_is_ignored(void **state)
+{
+    struct collect *collect = open_copy();
+
+    (void)state;
+    serve(collect, 0, 0);
+    serve(collect, 0, 0);    /* twice */
+    serve(collect, 0, 1024); /* ahead */
+    serve(collect, 1, 0);    /* another segment */
+    assert_int_equal(collect_bytes(collect), PIECE);
+    serve_manifest(collect);
+    serve_rest(collect);
+    expect_whole(collect);
+    collect_close(&collect);
+}
+
+static void test_a_new_herd_continues_where_the_copy_ends(void **state)
+{
+    struct collect *collect = open_copy();
+    struct body_fetch fetch;
+
+    (void)state;
+    serve_manifest(collect);
+    while (collect_bytes(collect) < SEGMENT_0 + PIECE) {
+        uint64_t from = collect_bytes(collect);
+
+        serve(collect, from < SEGMENT_0 ? 0 : 1, from < SEGMENT_0 ? from : from - SEGMENT_0);
+    }
+    collect_close(&collect);
+    collect = open_copy();
+    assert_true(collect_has_manifest(collect));
+    assert_true(collect_next_fetch(collect, 1, 0, &fetch));
+    assert_int_equal(fetch.segment, 1);
+    assert_int_equal(fetch.offset, PIECE);
+    assert_int_equal(collect_received(collect), 0);
+    serve_rest(collect);
+    expect_whole(collect);
+    collect_close(&collect);
+}
+
+static void test_a_lost_connection_asks_again_from_what_is_here(void **state)
+{
+    struct collect *collect = open_copy();
+    struct body_fetch fetch;
+
+    (void)state;
+    serve_manifest(collect);
+    assert_true(collect_next_fetch(collect, 1, 0, &fetch));
+    serve(collect, 0, 0);
+    assert_false(collect_next_fetch(collect, 2, 0, &fetch));
+    collect_reset(collect);
+    assert_true(collect_next_fetch(collect, 3, 0, &fetch));
+    assert_int_equal(fetch.offset, PIECE);
+    collect_close(&collect);
+}
+
+static void test_silence_is_asked_again_only_when_there_is_more(void **state)
+{
+    struct collect *collect = open_copy();
+    struct body_fetch fetch;
+    int64_t begin_ns = clock_mono_ns();
+    int64_t late_ns = begin_ns + (COLLECT_RETRY_MS + 100) * NS_PER_MS;
+
+    (void)state;
+    serve_manifest(collect);
+    assert_true(collect_next_fetch(collect, begin_ns, 0, &fetch));
+    assert_false(collect_next_fetch(collect, late_ns, 0, &fetch));
+    assert_true(collect_next_fetch(collect, late_ns, 100, &fetch));
+    assert_false(collect_next_fetch(collect, late_ns, 100, &fetch));
+    collect_close(&collect);
+}
+
+static void test_restart_forgets_the_copy(void **state)
+{
+    struct collect *collect = open_copy();
+    struct body_fetch fetch;
+    struct err err;
+
+    (void)state;
+    serve_manifest(collect);
+    serve_rest(collect);
+    assert_int_equal(collect_restart(collect, &err), 0);
+    assert_int_equal(collect_bytes(collect), 0);
+    assert_false(collect_is_complete(collect));
+    assert_true(collect_next_fetch(collect, 1, 0, &fetch));
+    assert_int_equal(fetch.segment, 0);
+    serve_rest(collect);
+    expect_whole(collect);
+    collect_close(&collect);
+}
+
+static void test_more_than_a_segment_holds_is_refused(void **state)
+{
+    struct collect *collect = open_copy();
+    struct body_data body = { 0 };
+    struct err err;
+
+    (void)state;
+    snprintf(body.log, sizeof(body.log), "another_log");
+    assert_int_equal(collect_take(collect, &body, (struct proto_frame){ content, 10 }, &err),
+                     0);
+    assert_int_equal(collect_bytes(collect), 0);
+    snprintf(body.log, sizeof(body.log), "day_sheep0");
+    assert_int_equal(
+        collect_take(collect, &body,
+                     (struct proto_frame){ content, (size_t)RLOG_SEGMENT_BYTES + 1 }, &err),
+        0);
+    assert_int_equal(collect_bytes(collect), 0);
+    collect_close(&collect);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_log_arrives_in_pieces_and_segments, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_what_does_not_continue_the_copy_is_ignored, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_a_new_herd_continues_where_the_copy_ends, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_a_lost_connection_asks_again_from_what_is_here,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_silence_is_asked_again_only_when_there_is_more,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_restart_forgets_the_copy, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_more_than_a_segment_holds_is_refused, set_up,
+                                        tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -52,6 +52,7 @@ extern const struct cmd cmd_rm;
 extern const struct cmd cmd_distribute;
 extern const struct cmd cmd_clock;
 extern const struct cmd cmd_sim;
+extern const struct cmd cmd_simulate;
 extern const struct cmd cmd_info;
 extern const struct cmd cmd_build;
 extern const struct cmd cmd_verify;

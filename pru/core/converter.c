@@ -26,6 +26,7 @@ void converter_init(struct converter *converter, const struct vsource_converter 
     converter->check_count = FIRST_CHECK;
     converter->startup_drain_n = params->startup_drain_n;
     converter->output_charge_n = 0;
+    converter->output_charge_uV = 0;
     converter->is_on = false;
     converter->is_power_good = false;
     converter->is_regulated = false;
@@ -173,6 +174,7 @@ static void check_thresholds(struct converter *c)
     } else if (c->V_mid_uV >= p->V_enable_uV) {
         c->is_on = true;
         c->output_charge_n = p->output_charge_n;
+        c->output_charge_uV = fx_sub_u32(c->V_mid_uV, p->V_buck_drop_uV);
     }
 }
 

@@ -25,9 +25,10 @@ struct converter {
     uint32_t startup_drain_n;
     bool is_on;
     bool is_power_good;
-    bool is_regulated;        /* buck: V_out_uV is V_output_uV, not the store's less the drop */
-    bool is_clamped;          /* this sample lay outside an efficiency table */
-    uint32_t output_charge_n; /* samples in which the output capacitor is still charged */
+    bool is_regulated; /* buck: V_out_uV is V_output_uV, not the store's less the drop */
+    bool is_clamped;   /* this sample lay outside an efficiency table */
+    uint32_t output_charge_uV; /* what it is charged to, without buck */
+    uint32_t output_charge_n;  /* samples in which the output capacitor is still charged */
 };
 
 /* V_mid_uV: the store's, or 0 without one. */

@@ -189,8 +189,8 @@ static void add_output_capacitor(struct vsource_ref *r, struct flows *flows)
 
         flows->P -= C_out * V * V / 2 / DT_s / (double)r->charge_total_n;
     } else {
-        flows->I -=
-            C_out * C_store / (C_out + C_store) * r->V_out / DT_s / (double)r->charge_total_n;
+        flows->I -= C_out * C_store / (C_out + C_store) * r->charge_V / DT_s
+                    / (double)r->charge_total_n;
     }
 }
 
@@ -254,6 +254,7 @@ static void begin_charge(struct vsource_ref *r)
         fmax(1, c->enable_buck ? C_out * V * V / 2 / DT_s / 30
                                : C_out * C_store / (C_out + C_store) * 16.777215 / 30e-6));
     r->charge_n = r->charge_total_n + 1;
+    r->charge_V = fmax(0, r->V_mid - c->V_buck_drop_mV / 1000);
 }
 
 static void update(struct vsource_ref *r, bool is_on)

@@ -14,6 +14,7 @@
 
 enum {
     STEP_NS = 200000,
+    STARVED_MS = 250,
     LOSSY_STEP_NS = 50000, /* a hundred times as fast as real time, and the host can follow */
     GPIO_TICK_BITS = 48
 };
@@ -32,6 +33,7 @@ struct board_fake {
     uint32_t record_mask;
     uint32_t gpio_mask;
     uint32_t inputs_read;
+    int64_t starved_since_ns;
 };
 
 static struct board_fake *self_of(struct board *board)
@@ -184,6 +186,21 @@ static bool has_input(const struct board_fake *fake, uint32_t count)
            || shm_load_u32(&control->input_write_idx) - fake->inputs_read >= count;
 }
 
+/* A starved board waits for input; one that is paced only as long as its host may be to blame.
+ */
+static bool is_spared(struct board_fake *fake, uint32_t count)
+{
+    if (has_input(fake, count)) {
+        fake->starved_since_ns = 0;
+        return false;
+    }
+    if (fake->starved_since_ns == 0) {
+        fake->starved_since_ns = clock_mono_ns();
+    }
+    return !fake->plan.is_paced
+           || clock_mono_ns() - fake->starved_since_ns < STARVED_MS * NS_PER_MS;
+}
+
 /* One block, lost, broken or whole. False when it must wait for the host. */
 static bool make_block(struct board_fake *fake)
 {
@@ -197,7 +214,7 @@ static bool make_block(struct board_fake *fake)
 
     bool is_full = write_idx - shm_load_u32(&control->block_read_idx) >= PRU_BLOCK_COUNT;
 
-    if ((is_full && !plan->is_lossy) || (!plan->is_paced && !has_input(fake, count))) {
+    if ((is_full && !plan->is_lossy) || is_spared(fake, count)) {
         return false;
     }
     if (plan->fault_at != 0 && fake->n_blocks == plan->fault_at) {

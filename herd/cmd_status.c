@@ -153,7 +153,7 @@ static void face_of(const struct view *view, size_t i, struct face *face)
     snprintf(face->owner, sizeof(face->owner), "%s", state->owner);
     progress_text(state, face->progress, sizeof(face->progress));
     snprintf(face->version, sizeof(face->version), "%s", welcome->version);
-    snprintf(face->board, sizeof(face->board), "%s%s", welcome->board,
+    snprintf(face->board, sizeof(face->board), "%.80s%s", welcome->board,
              welcome->has_calibration ? "" : ", uncalibrated");
     snprintf(face->fault, sizeof(face->fault), "%s", state->fault);
 }

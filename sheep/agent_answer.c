@@ -263,6 +263,35 @@ static void fill_experiment(const struct agent *agent, struct body_state *body)
     }
 }
 
+/* Of an experiment that ended here before the present one: what the log folder says. "Not here"
+ * would be taken for "not started". */
+static bool answer_old_state(struct agent *agent, const struct agent_request *request)
+{
+    struct store_entry entry;
+    struct body_state body = { .experiment = request->token.experiment, .is_ended = true };
+    struct body_ended ended = { 0 };
+    struct agent_request unasked = *request;
+
+    if (request->token.experiment == 0 || request->token.experiment == agent->node.experiment
+        || store_find_experiment(&agent->store, request->token.experiment, body.log, &entry,
+                                 NULL)
+               < 0) {
+        return false;
+    }
+    snprintf(body.node, sizeof(body.node), "%s", agent->config->name);
+    snprintf(body.state, sizeof(body.state), "%s", node_state_name(NODE_DONE));
+    body.disk_free_bytes = store_free_bytes(&agent->store);
+    body.n_samples = entry.n_samples;
+    body.is_started = entry.n_samples > 0;
+    body.reason = entry.reason;
+    snprintf(body.fault, sizeof(body.fault), "%s", entry.text);
+    agent_answer(agent, request, VERB_STATE, &body, NOTHING);
+    agent_fill_ended(&ended, &entry);
+    unasked.token.seq = 0;
+    agent_answer(agent, &unasked, VERB_ENDED, &ended, NOTHING);
+    return true;
+}
+
 void agent_answer_state(struct agent *agent, const struct agent_request *request)
 {
     struct body_state body = {
@@ -271,9 +300,14 @@ void agent_answer_state(struct agent *agent, const struct agent_request *request
         .ring_fill_max = agent->page.ring_fill_max_percent,
     };
 
+    if (answer_old_state(agent, request)) {
+        return;
+    }
     snprintf(body.node, sizeof(body.node), "%s", agent->config->name);
     snprintf(body.state, sizeof(body.state), "%s", node_state_name(agent->node.state));
-    if (agent->node.state != NODE_IDLE) {
+    /* Released, but it ran: whoever asks for that one hears so. */
+    if (agent->node.state != NODE_IDLE
+        || (agent->node.is_started && request->token.experiment == agent->node.experiment)) {
         fill_experiment(agent, &body);
     }
     agent_answer(agent, request, VERB_STATE, &body, NOTHING);

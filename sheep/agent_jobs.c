@@ -159,14 +159,19 @@ static void run_recovery(void *arg)
     }
 }
 
+void agent_fill_ended(struct body_ended *ended, const struct store_entry *entry)
+{
+    ended->n_samples = entry->n_samples;
+    ended->n_gap_samples = entry->n_gap_samples;
+    ended->reason = entry->reason;
+    ended->log_bytes = entry->log_bytes;
+    snprintf(ended->digest, sizeof(ended->digest), "%s", entry->digest);
+    snprintf(ended->text, sizeof(ended->text), "%s", entry->text);
+}
+
 void agent_take_entry(struct agent *agent, const struct store_entry *entry)
 {
-    agent->ended.n_samples = entry->n_samples;
-    agent->ended.n_gap_samples = entry->n_gap_samples;
-    agent->ended.reason = entry->reason;
-    agent->ended.log_bytes = entry->log_bytes;
-    snprintf(agent->ended.digest, sizeof(agent->ended.digest), "%s", entry->digest);
-    snprintf(agent->ended.text, sizeof(agent->ended.text), "%s", entry->text);
+    agent_fill_ended(&agent->ended, entry);
 }
 
 void agent_feed_ended(struct agent *agent)

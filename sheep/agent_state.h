@@ -119,6 +119,7 @@ void agent_recover_log(struct agent *agent);
 void agent_scan_logs(struct agent *agent);
 
 void agent_release_log(struct agent *agent);
+void agent_fill_ended(struct body_ended *ended, const struct store_entry *entry);
 void agent_take_entry(struct agent *agent, const struct store_entry *entry);
 
 /* ---- agent_answer.c ---- */

@@ -254,6 +254,38 @@ uint64_t store_log_bytes(const struct store *store, const char *log)
     return bytes;
 }
 
+struct search {
+    const struct store *store;
+    uint64_t experiment;
+    char *log;
+    struct store_entry *entry;
+    bool is_found;
+};
+
+static void look_at(void *arg, const char *log)
+{
+    struct search *search = arg;
+    struct store_entry entry;
+
+    if (!search->is_found && store_find(search->store, log, &entry, NULL) == 0
+        && entry.experiment == search->experiment) {
+        search->is_found = true;
+        *search->entry = entry;
+        snprintf(search->log, PROTO_NAME_SIZE, "%s", log);
+    }
+}
+
+int store_find_experiment(const struct store *store, uint64_t experiment,
+                          char log[PROTO_NAME_SIZE], struct store_entry *entry, struct err *err)
+{
+    struct search search = { store, experiment, log, entry, false };
+
+    if (store_each(store, look_at, &search, err) < 0) {
+        return -1;
+    }
+    return search.is_found ? 0 : err_set(err, ERR_NOT_FOUND, "no log of that experiment");
+}
+
 struct listing {
     const struct store *store;
     const char *running;

@@ -47,6 +47,11 @@ MUST_CHECK int store_note(const struct store *store, const char *log,
 MUST_CHECK int store_find(const struct store *store, const char *log, struct store_entry *entry,
                           struct err *err);
 
+/* The same by experiment; log gets the name. */
+MUST_CHECK int store_find_experiment(const struct store *store, uint64_t experiment,
+                                     char log[PROTO_NAME_SIZE], struct store_entry *entry,
+                                     struct err *err);
+
 /* The name that a new log gets: `wanted`, or with EXISTS_NUMBER the first free of wanted_1,
  * wanted_2, ...; ERR_EXISTS with EXISTS_REFUSE; EXISTS_OVERWRITE removes what is there. */
 MUST_CHECK int store_choose(const struct store *store, const char *wanted,

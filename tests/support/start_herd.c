@@ -14,6 +14,7 @@ static void tell(struct world *world, size_t i, enum proto_verb verb, int64_t T_
         [VERB_PREPARE] = NODE_EVENT_PREPARE, [VERB_ARM] = NODE_EVENT_ARM,
         [VERB_GO] = NODE_EVENT_GO,           [VERB_CANCEL] = NODE_EVENT_CANCEL,
         [VERB_STOP] = NODE_EVENT_STOP,       [VERB_PING] = NODE_EVENT_BEAT,
+        [VERB_RELEASE] = NODE_EVENT_RELEASE, [VERB_HELLO] = NODE_EVENT_TAKE_OVER,
     };
     struct herd_machine *herd = &world->herd;
     struct item item = { .kind = ITEM_TO_NODE, .i = i };
@@ -24,6 +25,9 @@ static void tell(struct world *world, size_t i, enum proto_verb verb, int64_t T_
     item.as.message.event.boot_id = herd->boot_seen[i];
     item.as.message.event.T_ns = T_ns;
     item.as.message.event.n = n;
+    item.as.message.event.sample = UINT64_MAX;
+    item.as.message.event.is_match = world_chance(world, 0.9);
+    item.as.message.event.takes_over = verb == VERB_HELLO;
     if (verb == VERB_PING) {
         item.as.message.event.seen = herd->is_done[i]                  ? NODE_DONE
                                      : herd->start.nodes[i].is_started ? NODE_RUNNING
@@ -175,6 +179,9 @@ void herd_attach(struct world *world)
 
     world_note(world, "herd attaches");
     init(world);
+    for (size_t i = 0; i < world->n_nodes && world_chance(world, 0.5); i++) {
+        tell(world, i, VERB_HELLO, 0, 0);
+    }
     if (herd->is_go_journalled) {
         start_resume(&herd->start, herd->go_T_ns, herd->go_n, herd->was_told);
         note_words(world);
@@ -256,6 +263,12 @@ void herd_beat(struct world *world)
         struct start_event gone = { .kind = START_EVENT_GONE, .i = i, .why = "lost" };
 
         tell(world, i, VERB_PING, 0, 0);
+        if (herd->start.phase == START_COMMITTED && world_chance(world, 0.03)) {
+            tell(world, i, VERB_STOP, 0, 0);
+        }
+        if (herd->is_done[i] && world_chance(world, 0.1)) {
+            tell(world, i, VERB_RELEASE, 0, 0);
+        }
         if (herd->start.phase >= START_COMMITTED
             && (node->word == START_WORD_UNKNOWN || node->word == START_WORD_OPEN)) {
             tell(world, i, VERB_STATUS, 0, 0);

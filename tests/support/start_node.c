@@ -124,6 +124,7 @@ static void end_recording(struct world *world, size_t i)
     machine->is_prepared = false;
     machine->has_T = false;
     machine->is_ended = true;
+    machine->is_logged = world->breach != BREACH_RECORD;
     report(world, i, &event);
 }
 
@@ -292,6 +293,7 @@ static void perform(struct world *world, size_t i, const struct node_event *even
         ask_recorder(world, i, WORD_STOP, 0);
         break;
     case NODE_ACT_RECOVER:
+        machine->is_logged = machine->n_starts > 0;
         recovered.n_samples = machine->n_starts > 0 ? 500 : 0;
         report(world, i, &recovered);
         break;
@@ -354,10 +356,13 @@ static void answer_state(struct world *world, size_t i)
 
     item.as.word.verb = VERB_STATE;
     item.as.word.boot_id = node->boot_id;
-    item.as.word.is_here = node->state != NODE_IDLE && node->experiment == EXPERIMENT;
+    /* Released, it is still known to have run: from memory, or from the log folder. */
+    item.as.word.is_here = (node->state != NODE_IDLE && node->experiment == EXPERIMENT)
+                           || world->machines[i].is_logged;
     item.as.word.is_going =
         item.as.word.is_here && (node->state == NODE_GOING || node->state == NODE_RUNNING);
-    item.as.word.is_started = item.as.word.is_here && node->is_started;
+    item.as.word.is_started =
+        item.as.word.is_here && (node->is_started || world->machines[i].is_logged);
     world_send(world, &item);
 }
 
@@ -485,6 +490,7 @@ void machine_reboot(struct world *world, size_t i, bool spares_recorder)
     restore.utc_ns = machine_utc(world, machine);
     node_experiment_restore(&machine->node, &restore);
     if (restore.state == NODE_RECOVERING) {
+        machine->is_logged = machine->n_starts > 0;
         recovered.n_samples = machine->n_starts > 0 ? 500 : 0;
         report(world, i, &recovered);
     }

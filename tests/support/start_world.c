@@ -205,8 +205,21 @@ static void replay(struct world *world)
     size_t n = world->n_said < ARRAY_LEN(world->said) ? world->n_said : ARRAY_LEN(world->said);
 
     for (int k = 0; k < 5 && n > 0; k++) {
-        world_put(world, &world->said[world_random(world, n)],
-                  (int64_t)world_random(world, 2000) * NS_PER_MS);
+        struct item item = world->said[world_random(world, n)];
+
+        /* Half of it garbled, as only an older controller or an earlier boot could say it. */
+        if (world_chance(world, 0.5)) {
+            item.as.message.event.kind =
+                (enum node_event_kind)world_random(world, N_NODE_MESSAGES);
+            item.as.message.event.n = world_random(world, 4);
+            item.as.message.verb = VERB_NONE;
+            if (world_chance(world, 0.5)) {
+                item.as.message.event.controller--;
+            } else {
+                item.as.message.event.boot_id--;
+            }
+        }
+        world_put(world, &item, (int64_t)world_random(world, 2000) * NS_PER_MS);
     }
 }
 

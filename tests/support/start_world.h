@@ -123,6 +123,7 @@ struct machine {
     bool is_running;
     bool is_ended;
     /* what its disk remembers */
+    bool is_logged; /* a closed log with samples */
     bool has_journal;
     struct node_restore journal;
     /* the truth */

@@ -212,6 +212,24 @@ def test_a_node_in_use_says_by_whom_and_can_be_taken_over():
         assert "takes experiment mine over" in flock.log("sheep0")
 
 
+def test_an_earlier_experiment_is_not_forgotten():
+    """Its controller may come back when the node already does something else."""
+    with Flock(1) as flock:
+        one = Controller(flock, "sheep0")
+        one.go(flock, name="first", duration="500 ms")
+        ended = one.ended()
+        two = Controller(flock, "sheep0")
+        assert two.prepare(flock, "second")[0] == "READY"
+        state = one.ask("STATUS")[1]
+        assert state["state"] == "done" and state["is_started"] and state["log"] == "first", state
+        assert state["n_samples"] == 50000 and state["experiment"] == one.experiment
+        assert one.receive()[:2] == ("ENDED", ended)
+        assert two.ask("STATUS")[1]["state"] == "prepared"
+        bulk = Controller(flock, "sheep0", 1, one)
+        assert fetch(bulk, "first", 100000) == (ended["log_bytes"], ended["digest"])
+        assert one.ask("RELEASE", {"log": "first", "digest": ended["digest"]})[0] == "RELEASED"
+
+
 def test_a_flood_disturbs_neither_the_recording_nor_the_owner():
     with Flock(1) as flock:
         one = Controller(flock, "sheep0")

@@ -118,6 +118,9 @@ int inputs_decode(struct inputs *inputs, struct experiment *experiment, const ch
             return -1;
         }
         stream = find_source(inputs, config->input);
+        if (stream == NULL) {
+            return err_set(err, ERR_STATE, "input %s is not decoded", config->input);
+        }
         memcpy(config->input_digest, stream->digest, sizeof(config->input_digest));
         config->input_samples = stream->n_samples;
         config->input_window = stream->window_samples;

@@ -363,7 +363,7 @@ static int keep(struct found *found, const char *name, struct err *err)
         return err_set(err, ERR_MEMORY, "the list of runs");
     }
     found->ids = more;
-    snprintf(found->ids[found->count++], JOURNAL_ID_SIZE, "%s", name);
+    snprintf(found->ids[found->count++], JOURNAL_ID_SIZE, "%.95s", name);
     return 0;
 }
 

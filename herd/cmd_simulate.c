@@ -45,16 +45,17 @@ enum {
 };
 
 static const struct cli_option OPTIONS[] = {
-    {'n',  "node",        true },
-    { 'e', "environment", true },
-    { 'b', "begin",       true },
-    { 'x', "time-scale",  true },
-    { 't', "target",      true },
-    { 'd', "duration",    true },
-    { 'o', "output",      true },
-    { 'c', "csv",         true },
-    { 'S', "sweep",       true },
-    { 0,   NULL,          false},
+    {'n',    "node",        true },
+    { 'e',   "environment", true },
+    { 'b',   "begin",       true },
+    { 'x',   "time-scale",  true },
+    { 't',   "target",      true },
+    { 'd',   "duration",    true },
+    { 'o',   "output",      true },
+    { 'c',   "csv",         true },
+    { 'S',   "sweep",       true },
+    { TRUTH, "truth",       true },
+    { 0,     NULL,          false},
 };
 
 struct request {

@@ -40,14 +40,19 @@ static void report(struct world *world, size_t i, const struct node_event *event
 static void ask_recorder(struct world *world, size_t i, enum recorder_word word,
                          int64_t delay_ns)
 {
-    const struct machine *machine = &world->machines[i];
+    struct machine *machine = &world->machines[i];
     struct item item = { .kind = ITEM_RECORDER, .i = i, .life = machine->recorder_life };
 
     item.as.request.word = word;
     item.as.request.preparation = machine->node.preparation;
     item.as.request.T_ns = machine->node.T_ns;
     item.as.request.n = machine->node.n;
-    world_put(world, &item, delay_ns + NS_PER_MS);
+    delay_ns += (int64_t)world_random(world, 1 + (uint64_t)machine->disk_ns);
+    /* One after the other, in their order. */
+    if (machine->recorder_busy_ns < world->now_ns + delay_ns) {
+        machine->recorder_busy_ns = world->now_ns + delay_ns;
+    }
+    world_put(world, &item, machine->recorder_busy_ns - world->now_ns);
 }
 
 static void recorder_prepare(struct world *world, const struct item *item)

@@ -57,17 +57,24 @@ static bool run_breach(struct world *world, enum breach breach, uint64_t first)
 static void print_coverage(const struct world *world)
 {
     size_t n_met = 0;
+    size_t n_words = 0;
 
     for (int state = 0; state < N_NODE_STATES; state++) {
         for (int event = 0; event < N_NODE_EVENTS; event++) {
+            bool is_word = event < N_NODE_MESSAGES;
+
             n_met += world->pairs[state][event] > 0;
-            if (world->pairs[state][event] == 0) {
+            n_words += is_word && world->pairs[state][event] > 0;
+            if (is_word && world->pairs[state][event] == 0) {
                 printf("  never met: event %d in state %d (%s)\n", event, state,
                        node_state_name((enum node_state)state));
             }
         }
     }
-    printf("%zu of %d pairs of state and event met\n", n_met, N_NODE_STATES * N_NODE_EVENTS);
+    /* Most of the node's own reports cannot come in most states; the unit test fires them all.
+     */
+    printf("%zu of %d pairs of state and event met; of those with words of a herd, %zu of %d\n",
+           n_met, N_NODE_STATES * N_NODE_EVENTS, n_words, N_NODE_STATES * N_NODE_MESSAGES);
 }
 
 int main(int argc, char **argv)

@@ -213,7 +213,7 @@ static void replay(struct world *world)
                 (enum node_event_kind)world_random(world, N_NODE_MESSAGES);
             item.as.message.event.n = world_random(world, 4);
             item.as.message.verb = VERB_NONE;
-            if (world_chance(world, 0.5)) {
+            if (item.as.message.event.kind != NODE_EVENT_PREPARE && world_chance(world, 0.5)) {
                 item.as.message.event.controller--;
             } else {
                 item.as.message.event.boot_id--;

@@ -115,6 +115,7 @@ struct machine {
     int64_t cut_in_until_ns;
     int64_t cut_out_until_ns;
     /* the recorder */
+    int64_t recorder_busy_ns;
     bool is_prepared;
     uint64_t prepared_as;
     bool has_T;

@@ -32,7 +32,7 @@ static const char SCRIPT[] =
     "    esac\n"
     "    if [[ \"$word\" == -* ]]; then\n"
     "        COMPREPLY=($(compgen -W \"$(\"$program\" $command --help 2>/dev/null |\n"
-    "            grep -oE -- '(^|[ ,])--?[A-Za-z][a-z-]*' | tr -d ' ,') --json --help\" \\\n"
+    "            grep -oE -- '(^|[ ,])--?[A-Za-z][a-z-]*' | tr -d ' ,' | sort -u) --json --help\" \\\n"
     "            -- \"$word\"))\n"
     "    elif [[ -z \"$command\" ]]; then\n"
     "        COMPREPLY=($(compgen -W \"$(\"$program\" --help |\n"

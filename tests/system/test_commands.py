@@ -202,6 +202,19 @@ def test_what_a_dead_herd_left_is_retrieved_and_released():
             return len(lines) == 3 and all(line["state"] == "closed" for line in lines)
         wait_for("all logs are closed", are_closed, 30)
         output = os.path.join(flock.folder, "later")
+        # A copy that is not what the node holds releases nothing, and is fetched anew.
+        log = next(line["name"] for line in flock.herd("ls", "--json").lines()
+                   if line["node"] == "sheep1")
+        spoilt = os.path.join(output, ".bellwether", log[:-len("_sheep1")], "sheep1.rlog")
+        os.makedirs(spoilt)
+        with open(flock.data("sheep1", "recordings", log + ".rlog", "000000.seg"), "rb") as file:
+            content = bytearray(file.read())
+        content[5000] ^= 1
+        with open(os.path.join(spoilt, "000000.seg"), "wb") as file:
+            file.write(content)
+        done = flock.herd("retrieve", "-o", output, "-l", "sheep1")
+        assert done.status == 1 and "not what the node holds" in done.err, str(done)
+        assert len(flock.herd("ls", "--json").lines()) == 3
         done = flock.herd("retrieve", "-o", output, "--json")
         assert done.status == 0, str(done)
         assert all(line["is_released"] and line["samples"] == 200000 for line in done.lines())
@@ -260,6 +273,30 @@ def test_inputs_are_distributed_once():
         flock.kill("sheep1", signal.SIGTERM)
         done = flock.herd("distribute", "-t", "1", source)
         assert done.status == 1 and "sheep1" in done.err and "sheep0: has" in done.out, str(done)
+
+
+def complete(*words):
+    script = f"""
+herd() {{ '{HERD}' "$@"; }}
+eval "$(herd completion)"
+COMP_WORDS=({" ".join(f"'{word}'" for word in words)})
+COMP_CWORD={len(words) - 1}
+_herd
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=20,
+                          check=True)
+    return done.stdout.split()
+
+
+def test_bash_completes_commands_and_options():
+    assert complete("herd", "retr") == ["retrieve"]
+    assert {"run", "harvest", "sim", "status"} <= set(complete("herd", ""))
+    assert complete("herd", "sim", "--deta") == ["--detach"]
+    assert complete("herd", "-i", "x.yml", "sim", "--base") == ["--base-port"]
+    assert complete("herd", "--invent") == ["--inventory"]
+    assert subprocess.run([HERD, "completion", "fish"], capture_output=True, timeout=20,
+                          check=False).returncode == 2
 
 
 def test_what_is_not_there_is_said():

@@ -37,6 +37,11 @@ enum target_port {
     PORT_A,
     PORT_B
 };
+enum aux_source {
+    AUX_FIXED,
+    AUX_MIRROR,
+    AUX_STORAGE
+};
 enum clock_source {
     CLOCK_SOURCE_DAEMON,
     CLOCK_SOURCE_ANY
@@ -77,7 +82,11 @@ struct node_config {
     uint64_t input_samples;
     uint32_t input_window; /* window_samples of the input: ivcurve > 0 */
     double input_step_uV;  /* voltage step of the input's curves, 0 unknown */
+    bool input_is_isc_voc; /* the input holds pairs of Isc and Voc */
     double voltage_aux_mV;
+    enum aux_source aux_source;
+    double start_power_ms; /* the target is supplied before the source takes over */
+    double start_power_mV;
     bool use_cal_default;
     enum clock_source clock_source;
     struct source_config source;       /* emulate */

@@ -27,6 +27,12 @@ static const struct enum_name ports[] = {
     { "2",  PORT_B},
     { NULL, 0     }
 };
+static const struct enum_name aux_sources[] = {
+    {"fixed",    AUX_FIXED  },
+    { "mirror",  AUX_MIRROR },
+    { "storage", AUX_STORAGE},
+    { NULL,      0          }
+};
 static const struct enum_name exists_names[] = {
     {"number",     EXISTS_NUMBER   },
     { "refuse",    EXISTS_REFUSE   },
@@ -211,7 +217,7 @@ static const struct schema log_schema = { .name = "log",
     .name = (key), .type = (type_), .offset = offsetof(struct node_config, member_)
 
 enum {
-    N_HERD_FIELDS = 5
+    N_HERD_FIELDS = 6
 };
 
 static const struct field node_fields[] = {
@@ -223,26 +229,36 @@ static const struct field node_fields[] = {
     { NODE("input_samples",                                 input_samples, FIELD_U64), .default_text = "0" },
     { NODE("input_window",                                           input_window, FIELD_U32), .default_text = "0" },
     { NODE("input_step_uV",       input_step_uV, FIELD_F64), .unit = "uV", .default_text = "0" },
+    { NODE("input_is_isc_voc",                    input_is_isc_voc, FIELD_BOOL), .default_text = "false" },
  /* A person's. */
-    { NODE("mode",                    mode, FIELD_ENUM), .enums = modes },
-    { NODE("target_port", target_port, FIELD_ENUM), .enums = ports, .default_text = "A",
+    { NODE("mode", mode, FIELD_ENUM), .enums = modes },
+    { NODE("target_port",                        target_port, FIELD_ENUM), .enums = ports, .default_text = "A",
      .help = "of the target that is supplied and recorded" },
-    { NODE("input",                        input, FIELD_STRING), .size = PATH_SIZE, .default_text = "",
+    { NODE("input",                                  input, FIELD_STRING), .size = PATH_SIZE, .default_text = "",
      .help = "emulate: the recording that is replayed; relative to this file; {node} stands "
               "for the node's name" },
-    { NODE("voltage_aux_mV",                                  voltage_aux_mV, FIELD_F64), .unit = "mV", .maximum = 4500,
+    { NODE("voltage_aux_mV",                                           voltage_aux_mV, FIELD_F64), .unit = "mV", .maximum = 4500,
      .default_text = "0", .help = "supply of the other port; 0: off" },
-    { NODE("use_cal_default",                                           use_cal_default, FIELD_BOOL), .default_text = "false",
+    { NODE("aux_source",aux_source, FIELD_ENUM), .enums = aux_sources, .default_text = "fixed",
+     .help =
+          "what the other port follows: voltage_aux_mV, the target's supply (mirror), or the "
+          "storage's voltage" },
+    { NODE("start_power_ms",                         start_power_ms, FIELD_F64), .unit = "ms", .maximum = 600000,
+     .default_text = "0",
+     .help = "emulate: the target is supplied for so long before the source takes over" },
+    { NODE("start_power_mV",                        start_power_mV, FIELD_F64), .unit = "mV", .maximum = 5000,
+     .default_text = "3000", .help = "with so much" },
+    { NODE("use_cal_default",                                  use_cal_default, FIELD_BOOL), .default_text = "false",
      .help = "run with nominal values on a board that nobody calibrated" },
-    { NODE("clock_source",clock_source, FIELD_ENUM), .enums = clock_sources,
+    { NODE("clock_source",                         clock_source, FIELD_ENUM), .enums = clock_sources,
      .default_text = "daemon",
      .help = "any: run although no time daemon vouches for the clock" },
-    { NODE("source",                         source, FIELD_MAP), .sub = &source_schema, .help = "emulate only" },
-    { NODE("harvester",                        harvester, FIELD_MAP), .sub = &harvester_schema,
+    { NODE("source",                     source, FIELD_MAP), .sub = &source_schema, .help = "emulate only" },
+    { NODE("harvester",                                 harvester, FIELD_MAP), .sub = &harvester_schema,
      .help = "harvest only" },
-    { NODE("record",                                  record, FIELD_MAP), .sub = &record_schema },
-    { NODE("log",                         log, FIELD_MAP), .sub = &log_schema },
-    { .name = NULL                                },
+    { NODE("record",                                           record, FIELD_MAP), .sub = &record_schema },
+    { NODE("log",                                        log, FIELD_MAP), .sub = &log_schema },
+    { .name = NULL                             },
 };
 
 const struct schema node_config_schema = {

@@ -170,6 +170,11 @@ static int check_harvester(const struct harvester_config *h, const struct vsourc
         return err_set(err, ERR_INPUT, "harvester: algorithm %s records, it cannot be emulated",
                        h->algorithm == HARVESTER_ISC_VOC ? "isc_voc" : "ivcurve");
     }
+    if (h->algorithm == HARVESTER_NEUTRAL && input->is_isc_voc) {
+        return err_set(err, ERR_INPUT,
+                       "harvester: algorithm neutral has no operating point on an input of Isc "
+                       "and Voc");
+    }
     if (input->window_samples > 1 && !input->is_isc_voc && !(input->step_uV > 0)) {
         return err_set(err, ERR_INPUT, "input: the voltage step of its curves is unknown");
     }
@@ -523,21 +528,40 @@ int vsource_derive_source(const struct source_config *source, const struct vsour
     return finished.storage.is_present ? derive_store(&finished, &params->store, err) : 0;
 }
 
+static uint32_t aux_mode(const struct node_config *config)
+{
+    switch (config->aux_source) {
+    case AUX_FIXED:
+        return config->voltage_aux_mV > 0 ? VSOURCE_AUX_FIXED : VSOURCE_AUX_OFF;
+    case AUX_MIRROR:
+        return VSOURCE_AUX_MIRROR;
+    case AUX_STORAGE:
+        return VSOURCE_AUX_STORAGE;
+    }
+    return VSOURCE_AUX_OFF;
+}
+
 static int derive_emulation(const struct node_config *config, struct vsource_params *params,
                             struct err *err)
 {
     struct vsource_input input = {
         .window_samples = config->input_window,
         .step_uV = config->input_step_uV,
+        .is_isc_voc = config->input_is_isc_voc,
     };
+    struct vsource_converter *p = &params->converter;
 
     if (vsource_derive_source(&config->source, &input, params, err) < 0) {
         return -1;
     }
-    params->converter.aux_mode =
-        config->voltage_aux_mV > 0 ? VSOURCE_AUX_FIXED : VSOURCE_AUX_OFF;
-    return to_u32(config->voltage_aux_mV * 1000, "voltage_aux_mV", &params->converter.aux_uV,
-                  err);
+    p->aux_mode = aux_mode(config);
+    const struct conversion conversions[] = {
+        {"voltage_aux_mV",  config->voltage_aux_mV, 1000,           &p->aux_uV        },
+        { "start_power_ms", config->start_power_ms, SAMPLES_PER_MS, &p->start_power_n },
+        { "start_power_mV", config->start_power_mV, 1000,           &p->start_power_uV},
+    };
+
+    return convert(conversions, sizeof(conversions) / sizeof(conversions[0]), err);
 }
 
 int vsource_derive(const struct node_config *config, const struct calibration *cal,

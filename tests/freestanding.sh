@@ -51,7 +51,7 @@ done
 
 # The two images share calibration, arithmetic and sampler; each has its harvester.
 shared="calib fx sampler"
-emulate="$shared converter curve_harvester efficiency store vsource"
+emulate="$shared converter curve_harvester efficiency pair_harvester store vsource"
 harvest="$shared adc_harvester"
 report() {
     bytes=0

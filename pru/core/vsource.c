@@ -2,6 +2,7 @@
 #include "pru/core/vsource.h"
 
 #include "pru/core/fx.h"
+#include "pru/core/pair_harvester.h"
 
 static const uint32_t CURRENT_ZERO = 1u << 31;
 
@@ -77,6 +78,14 @@ static uint32_t limited_V_mid(const struct vsource *source)
     return fx_min_u32(store->V_uV, V_oc_uV > limit_uV ? V_oc_uV : limit_uV);
 }
 
+static struct curve_point step_harvester(struct vsource *source, struct curve_point input)
+{
+    if ((source->params->harvester.flags & VSOURCE_HARVESTER_INPUT_ISC_VOC) != 0) {
+        return pair_harvester_step(&source->harvester, input);
+    }
+    return curve_harvester_step(&source->harvester, input);
+}
+
 static void step_source(struct vsource *source, struct curve_point point, uint32_t I_out_nA)
 {
     struct store_flow flow;
@@ -105,7 +114,7 @@ void vsource_step(struct vsource *source, struct curve_point input, uint32_t cur
 {
     const struct vsource_params *p = source->params;
     const struct converter *converter = &source->converter;
-    struct curve_point point = curve_harvester_step(&source->harvester, input);
+    struct curve_point point = step_harvester(source, input);
     uint32_t V_supply_uV = 0;
 
     output->I_out_nA = calib_current_from_code(&p->adc_current, current_code, &source->residue);

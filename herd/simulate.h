@@ -9,7 +9,7 @@
 #include "common/err.h"
 #include "common/experiment.h"
 #include "common/gpio_codec.h"
-#include "pru/abi/pru_shm.h"
+#include "pru/core/sampler.h"
 #include "pru/sim/world.h"
 
 #include <stddef.h>

@@ -258,7 +258,7 @@ def check(result, truth_path, options):
             bound = 0.5 if is_dac else 0.5 + 4 * options.noise
             scale = float(data[name].attrs["gain"]), float(data[name].attrs["offset"])
             valid = expected.valid[name] & present
-            if not is_emulation and valid.sum() < 0.8 * present.sum():
+            if not is_emulation and valid.sum() < 0.5 * present.sum():
                 report.fail(name, f"only {valid.sum()} of {present.sum()} can be compared")
             compare(report, "supply" if is_dac else name, codes[name], scale, expected.value[name], valid, bound)
         check_gpio(report, file, truth[:length], T_ns, is_emulation, options.edge_us)

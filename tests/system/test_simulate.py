@@ -1,0 +1,162 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""herd simulate: results agree with what was true, whatever harvests and whatever emulates."""
+import json
+import os
+import subprocess
+import tempfile
+
+import h5py
+import numpy
+import yaml
+
+import harness
+from harness import HERD, INVENTORY, support
+
+LIMIT_S = 600
+BUILD = "release"
+SKY = os.path.join(INVENTORY, "environments", "changing_sky.csv")
+HARVESTERS = ["iv110", "iv1000", "isc_voc", "cv10", "cv20", "mppt_voc", "mppt_bq", "mppt_po",
+              "mppt_opt"]
+SOURCES = ["neutral", "direct", "diode+capacitor", "diode+resistor+capacitor", "BQ25504",
+           "BQ25504s", "BQ25570", "BQ25570s"]
+
+
+def herd(folder, experiment, *words, status=0):
+    """Output of one simulation; the experiment is a dict."""
+    path = os.path.join(folder, "experiment.yaml")
+    with open(path, "w", encoding="utf-8") as file:
+        yaml.safe_dump(experiment, file)
+    done = subprocess.run([HERD, "simulate", path, *words], text=True, capture_output=True,
+                          timeout=120, check=False, cwd=folder)
+    assert done.returncode == status, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
+    return done.stdout if status == 0 else done.stderr
+
+
+def harvest(harvester="iv110", duration="1 s"):
+    return {"name": "hrv", "duration": duration,
+            "defaults": {"mode": "harvest", "harvester": harvester}}
+
+
+def emulate(source="BQ25570s", duration="2 s", **more):
+    return {"name": "emu", "duration": duration,
+            "defaults": {"mode": "emulate", "source": {"inherit_from": source}, **more}}
+
+
+def check_truth(folder, experiment, *words):
+    result, truth = os.path.join(folder, "r.h5"), os.path.join(folder, "r.truth")
+    for path in (result, truth):
+        if os.path.exists(path):
+            os.unlink(path)
+    herd(folder, experiment, "-e", SKY, "-o", result, "--truth", truth, *words)
+    checked = support("truth_check.py", result, truth)
+    assert checked.status == 0, f"{experiment}: {checked}"
+    assert "nothing to compare" not in checked.out, f"{experiment}: {checked}"
+    verified = subprocess.run([HERD, "verify", result], text=True, capture_output=True,
+                              timeout=60, check=False)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    return result
+
+
+def test_every_harvester_records_what_was_true():
+    with tempfile.TemporaryDirectory() as folder:
+        for harvester in HARVESTERS:
+            check_truth(folder, harvest(harvester))
+
+
+def test_every_source_records_what_was_true():
+    with tempfile.TemporaryDirectory() as folder:
+        for source in SOURCES:
+            check_truth(folder, emulate(source))
+        for port in ("A", "B"):
+            check_truth(folder, emulate(target_port=port))
+
+
+def test_every_kind_of_target():
+    with tempfile.TemporaryDirectory() as folder:
+        trace = os.path.join(folder, "trace.csv")
+        with open(trace, "w", encoding="ascii") as file:
+            file.write("time_us,current_nA\n")
+            file.writelines(f"{10 * k},{500000 if k % 70 < 20 else 3000}\n" for k in range(700))
+        for target in ("2.2 kOhm", "4700", trace):
+            check_truth(folder, emulate(), "-t", target)
+
+
+def test_a_truth_of_another_run_is_found_out():
+    with tempfile.TemporaryDirectory() as folder:
+        result = check_truth(folder, harvest("cv20"))
+        other = os.path.join(folder, "other.truth")
+        herd(folder, harvest("cv10"), "-e", SKY, "--truth", other)
+        checked = support("truth_check.py", result, other)
+        assert checked.status == 1 and "voltage" in checked.out.splitlines()[-1], str(checked)
+
+
+def test_csv_holds_what_the_file_holds():
+    with tempfile.TemporaryDirectory() as folder:
+        result, text = os.path.join(folder, "r.h5"), os.path.join(folder, "r.csv")
+        herd(folder, emulate(duration="300 ms", record={"storage": True}), "-e", SKY,
+             "-o", result, "-c", text)
+        rows = numpy.genfromtxt(text, delimiter=",", names=True)
+        with h5py.File(result, "r") as file:
+            assert len(rows) == len(file["data/time"]) == 30000
+            for column, name in (("voltage_V", "voltage"), ("current_A", "current")):
+                data = file["data"][name]
+                value = data[:] * data.attrs["gain"] + data.attrs["offset"]
+                assert numpy.allclose(rows[column], value, rtol=1e-7, atol=1e-12), name
+            data = file["data_storage/voltage"]
+            value = data[:] * data.attrs["gain"] + data.attrs["offset"]
+            assert numpy.allclose(rows["storage_voltage_V"], value, rtol=1e-7), "storage"
+        assert numpy.allclose(rows["time_s"], numpy.arange(30000) * 1e-5)
+
+
+def test_sweep_equals_single_runs():
+    with tempfile.TemporaryDirectory() as folder:
+        lines = herd(folder, emulate(), "-e", SKY, "--json", "-S",
+                     "C_intermediate_uF=10,22,47,100").splitlines()
+        swept = [json.loads(line) for line in lines]
+        assert [line["value"] for line in swept] == [10, 22, 47, 100]
+        for line in swept:
+            single = emulate()
+            single["defaults"]["source"]["C_intermediate_uF"] = line["value"]
+            alone = json.loads(herd(folder, single, "-e", SKY, "--json"))
+            for name in alone:
+                assert name == "wall_s" or alone[name] == line[name], (name, alone, line)
+        assert swept[0]["on_s"] < swept[-1]["on_s"], swept
+        table = herd(folder, emulate(), "-e", SKY, "-S", "C_intermediate_uF=10,22,47,100")
+        assert len(table.splitlines()) == 5, table
+
+
+def test_a_recorded_harvest_is_an_input_of_any_compression():
+    with tempfile.TemporaryDirectory() as folder:
+        energies = []
+        for compression in ("none", "gzip-1"):
+            experiment = harvest()
+            experiment["defaults"]["record"] = {"compression": compression}
+            path = os.path.join(folder, compression + ".h5")
+            herd(folder, experiment, "-e", SKY, "-o", path)
+            experiment = emulate(input=path)
+            del experiment["duration"]
+            energies.append(json.loads(herd(folder, experiment, "--json")))
+            assert energies[-1].pop("wall_s") > 0
+            assert energies[-1]["n_samples"] == 100000
+        assert energies[0] == energies[1]
+
+
+def test_errors_name_what_is_wrong_and_leave_nothing():
+    with tempfile.TemporaryDirectory() as folder:
+        sky = os.path.join(folder, "sky.csv")
+        with open(sky, "w", encoding="ascii") as file:
+            file.write("time_s,irradiance_W_per_m2\n0,1\n5,x\n")
+        text = herd(folder, harvest(), "-e", sky, "-o", "r.h5", status=2)
+        assert "sky.csv:3: not a row of numbers" in text, text
+        text = herd(folder, emulate("BQ2557O"), "-e", SKY, status=2)
+        assert "experiment.yaml" in text and "BQ2557O" in text, text
+        text = herd(folder, harvest(duration="0 s"), "-e", SKY, status=2)
+        assert "experiment.yaml:" in text, text
+        text = herd(folder, emulate(), "-e", SKY, "-S", "C_intermediate=1", status=2)
+        assert "C_intermediate" in text, text
+        assert sorted(os.listdir(folder)) == ["experiment.yaml", "sky.csv"], os.listdir(folder)
+
+
+if __name__ == "__main__":
+    harness.main(globals())

@@ -275,6 +275,30 @@ def test_inputs_are_distributed_once():
         assert done.status == 1 and "sheep1" in done.err and "sheep0: has" in done.out, str(done)
 
 
+def test_neither_observer_nor_another_operator_stops_a_run():
+    with Flock(2) as flock:
+        keys = {"olga": give_key(flock, "olga", "observer"),
+                "otto": give_key(flock, "otto", "operator")}
+        wait_for("all keys are known", lambda: all(
+            flock.herd("alive", "-k", key, "-t", "1").status == 0 for key in keys.values()))
+        path = flock.experiment(dict(HARVEST, name="mine", duration="4 s"))
+        run = flock.spawn("run", path, "-o", flock.results)
+
+        def are_running():
+            return all(line["state"] == "running" for line in flock.herd("status", "--json").lines())
+        wait_for("all nodes record", are_running, 30)
+        for name, key in keys.items():
+            done = flock.herd("stop", "-k", key)
+            assert done.status == 1, name + ": " + str(done)
+            done = flock.herd("rm", "-f", "*", "-k", key)
+            assert done.status == 1, name + ": " + str(done)
+            states = flock.herd("status", "--json", "-k", key).lines()
+            assert all(line["owner"] for line in states), "in use by whom"
+        assert run.wait(30) == 0, open(run.log, encoding="utf-8").read()
+        for name in flock.names:
+            assert samples_of(flock.file_of(name, "hrv_mine")) == [400000] * 3
+
+
 def complete(*words):
     script = f"""
 herd() {{ '{HERD}' "$@"; }}

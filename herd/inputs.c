@@ -86,6 +86,7 @@ static int decode_one(struct inputs *inputs, const char *source, const char *fol
     stream->n_samples = info.n_samples;
     stream->window_samples = info.window_samples;
     stream->step_uV = info.voltage_step_uV;
+    stream->is_isc_voc = strcmp(info.datatype, "isc_voc") == 0;
     return 0;
 }
 
@@ -125,6 +126,7 @@ int inputs_decode(struct inputs *inputs, struct experiment *experiment, const ch
         config->input_samples = stream->n_samples;
         config->input_window = stream->window_samples;
         config->input_step_uV = stream->step_uV;
+        config->input_is_isc_voc = stream->is_isc_voc;
     }
     return 0;
 }

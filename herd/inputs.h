@@ -18,6 +18,7 @@ struct input_stream {
     uint64_t size_bytes;
     uint32_t window_samples;
     double step_uV;
+    bool is_isc_voc;
 };
 
 struct inputs {

@@ -203,6 +203,7 @@ static int decode(struct simulate_input *input, struct err *err)
     input->config.input_samples = info.n_samples;
     input->config.input_window = info.window_samples;
     input->config.input_step_uV = info.voltage_step_uV;
+    input->config.input_is_isc_voc = strcmp(info.datatype, "isc_voc") == 0;
     return 0;
 }
 

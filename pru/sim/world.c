@@ -8,11 +8,14 @@
 #include "pru/sim/table.h"
 #include "pru/sim/target.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const double SAMPLE_S = 1e-5;
+static const double MIN_TEMPERATURE_C = -100;
+static const double MAX_TEMPERATURE_C = 200;
 
 struct world {
     struct world_config config;
@@ -80,6 +83,28 @@ struct world_config world_config_default(void)
     return config;
 }
 
+static bool is_temperature(double temperature_C)
+{
+    return temperature_C >= MIN_TEMPERATURE_C && temperature_C <= MAX_TEMPERATURE_C;
+}
+
+static const char *check_converters(const struct world_config *config)
+{
+    const struct world_channel *const channels[] = { &config->hrv_dac_V,   &config->hrv_adc_V,
+                                                     &config->hrv_adc_I,   &config->emu_dac_V_A,
+                                                     &config->emu_dac_V_B, &config->emu_adc_I_A,
+                                                     &config->emu_adc_I_B };
+
+    for (size_t i = 0; i < sizeof(channels) / sizeof(channels[0]); i++) {
+        if (!(fabs(channels[i]->gain_error) <= 0.5) || !(fabs(channels[i]->offset) <= 1)) {
+            return "converters: a gain error beyond 0.5 or an offset beyond 1";
+        }
+    }
+    return config->noise_lsb_rms >= 0 && config->noise_lsb_rms <= 1000
+               ? NULL
+               : "converters: noise_lsb_rms is not between 0 and 1000";
+}
+
 static const char *check_numbers(const struct world_config *config)
 {
     const struct world_transducer *cell = &config->transducer;
@@ -93,13 +118,32 @@ static const char *check_numbers(const struct world_config *config)
         && !(cell->Voc_V / cell->Rsh_Ohm < cell->Isc_mA * 1e-3)) {
         return "transducer: Rsh leaves no current for the diode";
     }
+    if (cell->kind == TRANSDUCER_SOLAR && !is_temperature(cell->temperature_C)) {
+        return "transducer: temperature_C is not between -100 and 200";
+    }
     if (cell->kind == TRANSDUCER_CONSTANT && !(cell->source_Ohm > 0)) {
         return "transducer: source_Ohm must be positive";
     }
     if (config->target.kind == TARGET_RESISTOR && !(config->target.resistance_Ohm > 0)) {
         return "target: resistance_Ohm must be positive";
     }
-    return NULL;
+    return check_converters(config);
+}
+
+/* Light below 0 is a pyranometer's night, and dark. */
+static int check_environment(const struct world *world, char *why, size_t size)
+{
+    const struct table *sky = &world->environment;
+
+    for (size_t i = 0; sky->n_columns > 2 && i < sky->n_rows; i++) {
+        if (!is_temperature(sky->columns[2][i])) {
+            snprintf(why, size, "%s: row %zu: %g C is not between %g and %g C",
+                     world->config.transducer.environment, i + 1, sky->columns[2][i],
+                     MIN_TEMPERATURE_C, MAX_TEMPERATURE_C);
+            return -1;
+        }
+    }
+    return 0;
 }
 
 static int load_tables(struct world *world, char *why, size_t size)
@@ -137,7 +181,8 @@ struct world *world_create(const struct world_config *config, const char **why)
         return NULL;
     }
     world->config = *config;
-    if (load_tables(world, text, sizeof(text)) < 0) {
+    if (load_tables(world, text, sizeof(text)) < 0
+        || check_environment(world, text, sizeof(text)) < 0) {
         *why = text;
         world_destroy(&world);
         return NULL;

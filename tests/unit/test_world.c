@@ -443,7 +443,7 @@ static void test_impossible_worlds_are_refused(void **state)
     char expected[200];
 
     (void)state;
-    config.transducer.Isc_mA = NAN;
+    config.transducer.Isc_mA = (double)NAN;
     expect_refusal(&config, "transducer: Isc, Voc, ideality, cells and Rsh must be positive");
     config = world_config_default();
     config.transducer.Rsh_Ohm = 500; /* draws more than the cell's whole current at Voc */
@@ -456,6 +456,15 @@ static void test_impossible_worlds_are_refused(void **state)
     config.target.resistance_Ohm = -1;
     expect_refusal(&config, "target: resistance_Ohm must be positive");
     config = world_config_default();
+    config.transducer.temperature_C = -273.15;
+    expect_refusal(&config, "transducer: temperature_C is not between -100 and 200");
+    config = world_config_default();
+    config.noise_lsb_rms = NAN;
+    expect_refusal(&config, "converters: noise_lsb_rms is not between 0 and 1000");
+    config = world_config_default();
+    config.emu_adc_I_B.gain_error = -1;
+    expect_refusal(&config, "converters: a gain error beyond 0.5 or an offset beyond 1");
+    config = world_config_default();
     write_csv("time_us,current_nA\n0,1\n10,x\n");
     config.target.kind = TARGET_REPLAY;
     snprintf(config.target.trace, sizeof(config.target.trace), "%s", path);
@@ -464,6 +473,51 @@ static void test_impossible_worlds_are_refused(void **state)
     config.target.kind = TARGET_NONE;
     config.transducer.kind = TRANSDUCER_REPLAY;
     expect_refusal(&config, ": No such file or directory");
+}
+
+/* Either a reason why not, or numbers to the end: nothing in a file makes the converters see
+ * what is no number. */
+static void test_wild_skies_are_refused_or_survived(void **state)
+{
+    static const struct {
+        const char *rows;
+        const char *why;
+    } skies[] = {
+        {"0,1000,25\n1,1000,-273.15\n",   "row 2: -273.15 C is not between -100 and 200 C"},
+        { "0,1000,1e9\n",                 "row 1: 1e+09 C is not between -100 and 200 C"  },
+        { "0,-5,25\n1,-7,25\n",           NULL                                            },
+        { "0,1e300,25\n",                 NULL                                            },
+        { "0,1e308,25\n0.01,-1e308,25\n", NULL                                            },
+        { "-1e308,3,25\n1e308,4,25\n",    NULL                                            },
+        { "0,1e-6,-100\n1,2e5,200\n",     NULL                                            },
+    };
+    struct world_config config = world_config_default();
+
+    (void)state;
+    snprintf(config.transducer.environment, sizeof(config.transducer.environment), "%s", path);
+    for (size_t i = 0; i < ARRAY_LEN(skies); i++) {
+        char text[200];
+        const char *why = NULL;
+        struct bench bench;
+
+        snprintf(text, sizeof(text), "t,i,c\n%s", skies[i].rows);
+        write_csv(text);
+        if (skies[i].why != NULL) {
+            assert_null(world_create(&config, &why));
+            assert_non_null(strstr(why, skies[i].why));
+            continue;
+        }
+        bench_open(&bench, &config, false);
+        for (uint32_t k = 0; k < 3000; k++) {
+            struct world_truth truth;
+
+            bench_set(&bench, SAMPLE_DAC_HARVEST, k * 7919 % 65536);
+            truth = world_truth(bench.world);
+            assert_true(isfinite(truth.voltage_V) && isfinite(truth.current_A));
+            assert_true(truth.voltage_V >= 0 && truth.current_A >= 0);
+        }
+        world_destroy(&bench.world);
+    }
 }
 
 static void test_truth_file_holds_every_record(void **state)
@@ -571,6 +625,7 @@ int main(void)
         cmocka_unit_test(test_replayed_curve),
         cmocka_unit_test(test_target_lives_and_dies_with_its_supply),
         cmocka_unit_test(test_impossible_worlds_are_refused),
+        cmocka_unit_test(test_wild_skies_are_refused_or_survived),
         cmocka_unit_test(test_truth_file_holds_every_record),
         cmocka_unit_test(test_truth_that_cannot_be_written_is_told),
         cmocka_unit_test(test_print_the_cost_of_a_sample),

@@ -287,6 +287,7 @@ static void *run_thread(void *arg)
 {
     struct board_sim *sim = arg;
 
+    pthread_setname_np(pthread_self(), "bw-board");
     while (!atomic_load(&sim->quits)) {
         if (sampler_poll(&sim->sampler, tick_now(sim))) {
             note_state(sim);

@@ -75,6 +75,7 @@ static void *run_reader(void *arg)
 {
     struct feeder *feeder = arg;
 
+    pthread_setname_np(pthread_self(), "bw-reader");
     while (!atomic_load(&feeder->quit_wanted) && !atomic_load(&feeder->is_at_end)) {
         uint64_t n_read = atomic_load(&feeder->n_read);
 
@@ -121,6 +122,7 @@ static void *run_feeder(void *arg)
 {
     struct feeder *feeder = arg;
 
+    pthread_setname_np(pthread_self(), "bw-feeder");
     while (!atomic_load(&feeder->quit_wanted) && feed(feeder)) {
         bool is_hungry = pru_link_input_room(feeder->link) > PRU_INPUT_SAMPLES / 2
                          && atomic_load(&feeder->n_read) != atomic_load(&feeder->n_fed);

@@ -16,7 +16,8 @@
 enum {
     ALIGNMENT = 8,
     SLAB_BYTES = 1024 * 1024,
-    SLABS_MINIMUM = 4
+    SLABS_MINIMUM = 4,
+    WAKE_BYTES = 256 * 1024 /* syncs wake the thread anyway: less is not worth a switch */
 };
 
 /* In front of every payload in a slab. */
@@ -57,7 +58,8 @@ struct log_sink {
     uint32_t n_spare;
     struct slab *filling;
     uint32_t fill_offset;
-    struct rlog_end end; /* written before finish_wanted */
+    uint32_t unannounced; /* bytes committed since the thread was woken */
+    struct rlog_end end;  /* written before finish_wanted */
     /* the sink's thread */
     uint32_t drain_offset;
     bool is_failed;
@@ -214,6 +216,7 @@ static void *run_thread(void *arg)
 {
     struct log_sink *sink = arg;
 
+    pthread_setname_np(pthread_self(), "bw-log");
     for (;;) {
         while (sem_wait(&sink->wake) < 0 && errno == EINTR) {}
         /* The wishes are read first: what was committed before a wish is written before it is
@@ -373,7 +376,11 @@ void log_sink_commit(struct log_sink *sink, const struct rlog_record_header *hea
     if (percent > atomic_load_explicit(&sink->fill_max_percent, memory_order_relaxed)) {
         atomic_store_explicit(&sink->fill_max_percent, percent, memory_order_relaxed);
     }
-    sem_post(&sink->wake);
+    sink->unannounced += step;
+    if (sink->unannounced >= WAKE_BYTES) {
+        sink->unannounced = 0;
+        sem_post(&sink->wake);
+    }
 }
 
 void log_sink_sync(struct log_sink *sink)

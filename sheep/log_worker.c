@@ -267,6 +267,7 @@ static void *run_thread(void *arg)
 {
     struct log_worker *worker = arg;
 
+    pthread_setname_np(pthread_self(), "bw-worker");
     for (;;) {
         uint32_t tail = atomic_load_explicit(&worker->tail, memory_order_relaxed);
 

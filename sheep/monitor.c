@@ -136,6 +136,7 @@ static void *run_thread(void *arg)
     int64_t next_tick_ns = clock_mono_ns();
     int64_t next_system_ns = next_tick_ns;
 
+    pthread_setname_np(pthread_self(), "bw-monitors");
     for (;;) {
         int64_t now_ns = clock_mono_ns();
         int64_t due_ns = do_timers(monitors, now_ns, &next_tick_ns, &next_system_ns);

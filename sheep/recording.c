@@ -13,7 +13,9 @@
 enum {
     PROMISE_MS = 200,      /* readings of the clock, arming, and some room */
     START_MINIMUM_MS = 40, /* later than that before T it is not tried any more */
-    STEP_RUNNING_MS = 40,  /* the ring holds 5 s; bursts are cheaper than single blocks */
+    STEP_RUNNING_MS = 100, /* the ring holds 5 s; bursts are cheaper than single blocks */
+    STEP_ENDING_MS = 10,
+    ENDING_SAMPLES = PRU_SAMPLE_RATE_HZ / 5,
     STEP_CLOSING_MS = 100,
     STEP_WATCH_MS = 200,
     SILENCE_STEPS = 20,
@@ -414,6 +416,12 @@ enum recording_phase recording_step(struct recording *recording)
     return recording->phase;
 }
 
+/* So near to the end that each block is looked for: the result is waited for. */
+static bool is_ending(const struct recording *recording)
+{
+    return recording->chunker.next_sample + ENDING_SAMPLES > recording->stop_sample;
+}
+
 int recording_timeout_ms(const struct recording *recording)
 {
     switch (recording->phase) {
@@ -422,7 +430,10 @@ int recording_timeout_ms(const struct recording *recording)
     case RECORDING_STARTING:
         return recording_start_timeout_ms(recording);
     case RECORDING_RUNNING:
-        return recording->was_blocked ? 1 : STEP_RUNNING_MS;
+        if (recording->was_blocked) {
+            return 1;
+        }
+        return is_ending(recording) ? STEP_ENDING_MS : STEP_RUNNING_MS;
     case RECORDING_CLOSING:
         return STEP_CLOSING_MS;
     case RECORDING_ENDED:

@@ -20,7 +20,7 @@ struct vsource_ref {
     double soc;
     double V_mid;
     double V_out;
-    double I_mid; /* into the store */
+    double I_mid;    /* into the store */
     double charge_V; /* what the output capacitor is charged to */
     long charge_n;
     long charge_total_n;

@@ -79,8 +79,8 @@ static void test_json_nests_and_escapes(void **state)
     json_u64(&json, NULL, UINT64_MAX);
     json_close(&json, ']');
     json_f64(&json, "half", 0.5);
-    json_f64(&json, "nan", NAN);
-    json_f64(&json, "inf", -INFINITY);
+    json_f64(&json, "nan", (double)NAN);
+    json_f64(&json, "inf", -(double)INFINITY);
     json_bool(&json, "yes", true);
     json_bool(&json, "no", false);
     json_null(&json, "null");

@@ -47,7 +47,7 @@ static void test_what_cannot_be_represented_is_named(void **state)
     source.I_input_max_mA = -1;
     assert_refused(&source, "I_input_max_mA");
     source = neutral_source();
-    source.V_output_mV = NAN;
+    source.V_output_mV = (double)NAN;
     assert_refused(&source, "V_output_mV");
     source = neutral_source();
     source.LUT_input_efficiency[13] = 1.5;

@@ -5,8 +5,13 @@
 #include "sheep/agent_state.h"
 
 #include <sodium.h>
+
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 enum {
     TICK_MS = 20,
@@ -156,6 +161,22 @@ static int open_recorder(struct agent *agent, struct err *err)
     return agent->link == NULL ? -1 : 0;
 }
 
+/* A second agent would take the recorder away from the first. */
+static int lock_state(struct agent *agent, struct err *err)
+{
+    char path[PATH_SIZE + 32];
+
+    snprintf(path, sizeof(path), "%s/agent.lock", agent->state_dir);
+    agent->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (agent->lock_fd < 0) {
+        return err_set_errno(err, "%s", path);
+    }
+    if (flock(agent->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+        return err_set(err, ERR_EXISTS, "another agent runs on %s", agent->config->data);
+    }
+    return 0;
+}
+
 /* The doorkeeper comes before the doors, and what is here is known before anybody asks. */
 static int open_all(struct agent *agent, struct err *err)
 {
@@ -168,6 +189,9 @@ static int open_all(struct agent *agent, struct err *err)
 
     if (make_boot_id(agent, err) < 0 || wire_limits(PEERS, err) < 0
         || open_stores(agent, err) < 0) {
+        return -1;
+    }
+    if (lock_state(agent, err) < 0) {
         return -1;
     }
     agent->zap = zap_start(agent->config->authorized, err);
@@ -225,6 +249,9 @@ static void close_all(struct agent *agent)
         zloop_destroy(&agent->loop);
     }
     free(agent->plan);
+    if (agent->lock_fd >= 0) {
+        close(agent->lock_fd);
+    }
 }
 
 int agent_run(const struct sheep_config *config, int64_t start_mono_ns,
@@ -236,6 +263,7 @@ int agent_run(const struct sheep_config *config, int64_t start_mono_ns,
     if (agent == NULL) {
         return err_set(err, ERR_MEMORY, "agent");
     }
+    agent->lock_fd = -1;
     agent->config = config;
     agent->clock = sheep_config_clock(config);
     agent->start_mono_ns = start_mono_ns;

@@ -311,10 +311,28 @@ void agent_recorder_lost(void *arg, const char *why)
     agent_feed_failure(agent, NODE_EVENT_RECORDER_LOST, &err);
 }
 
-void agent_recorder_up(void *arg)
+/* What was asked while the line broke has no answer: the page tells what became of it. */
+void agent_recorder_up(void *arg, bool is_again)
 {
-    (void)arg;
-    log_debug("recorder is there");
+    struct agent *agent = arg;
+    struct err err = { .code = ERR_HARDWARE, .text = "the line to the recorder broke" };
+    struct node_event event = { .kind = NODE_EVENT_START_CONFIRMED };
+    bool has_T = false;
+
+    if (!is_again) {
+        return;
+    }
+    has_T = read_page(agent) && agent->page.state >= RECORDER_STARTING;
+    if (agent->node.state >= NODE_PREPARING && agent->node.state <= NODE_ARMED) {
+        agent_feed_failure(agent, NODE_EVENT_RECORDER_LOST, &err);
+    } else if (agent->node.state == NODE_STARTING && has_T) {
+        agent_feed(agent, &event);
+    } else if (agent->node.state == NODE_STARTING) {
+        agent_feed_failure(agent, NODE_EVENT_START_FAILED, &err);
+    } else if (agent->node.state == NODE_CANCELLING) {
+        do_cancel(agent, NULL); /* asked again: it is harmless */
+    }
+    agent_look_at_page(agent);
 }
 
 /* ---- after a start of the agent ---- */

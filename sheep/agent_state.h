@@ -42,6 +42,7 @@ struct agent {
     uint64_t boot_id;
     const volatile sig_atomic_t *stop_signal;
     struct err failure; /* code set: why the loop ended */
+    int lock_fd;
 
     zloop_t *loop;
     struct zap *zap;
@@ -90,7 +91,7 @@ struct agent {
 /* Runs the protocol's step for the event (times are filled in) and does what it says. */
 void agent_feed(struct agent *agent, struct node_event *event);
 
-void agent_recorder_up(void *arg);
+void agent_recorder_up(void *arg, bool is_again);
 void agent_recorder_event(void *arg, const struct recorder_event *event);
 void agent_recorder_lost(void *arg, const char *why);
 

@@ -33,6 +33,7 @@ struct recorder_link {
 };
 
 static void look(struct recorder_link *link);
+static int come_up(struct recorder_link *link, struct err *err);
 
 static int on_timer(zloop_t *loop, int timer, void *arg)
 {
@@ -64,9 +65,32 @@ static void drop(struct recorder_link *link)
     }
 }
 
+/* A broken line is not a dead recorder: as long as one answers, its log is not ours to close.
+ */
+static bool reconnect(struct recorder_link *link)
+{
+    struct err err = { 0 };
+
+    link->fd = recorder_ipc_connect(link->state_dir, &err);
+    if (link->fd < 0) {
+        return false;
+    }
+    if (come_up(link, &err) < 0) {
+        close(link->fd);
+        link->fd = -1;
+        return false;
+    }
+    log_warn("the line to the recorder broke, and is there again");
+    link->options.on_up(link->options.arg, true);
+    return true;
+}
+
 static void lose(struct recorder_link *link, const char *why)
 {
     drop(link);
+    if (reconnect(link)) {
+        return;
+    }
     log_error("recorder is gone: %s", why);
     look_after(link, link->respawn_ms);
     link->respawn_ms =
@@ -152,7 +176,7 @@ static void look(struct recorder_link *link)
     link->fd = recorder_ipc_connect(link->state_dir, &err);
     if (link->fd >= 0) {
         if (come_up(link, &err) == 0) {
-            link->options.on_up(link->options.arg);
+            link->options.on_up(link->options.arg, false);
             return;
         }
         close(link->fd);

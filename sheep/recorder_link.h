@@ -16,7 +16,9 @@ struct recorder_link_options {
     const char *state_dir;
     const char *config_path; /* for `sheep recorder -c` */
     void *arg;
-    void (*on_up)(void *arg); /* connected, page mapped */
+    /* Connected, page mapped. is_again: the line broke, but the recorder lives, and has
+     * cancelled what was only prepared. */
+    void (*on_up)(void *arg, bool is_again);
     void (*on_event)(void *arg, const struct recorder_event *event);
     void (*on_lost)(void *arg, const char *why); /* was up before */
 };

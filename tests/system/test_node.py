@@ -6,6 +6,7 @@ import hashlib
 import os
 import socket
 import struct
+import subprocess
 import time
 
 import yaml
@@ -228,6 +229,25 @@ def test_an_earlier_experiment_is_not_forgotten():
         bulk = Controller(flock, "sheep0", 1, one)
         assert fetch(bulk, "first", 100000) == (ended["log_bytes"], ended["digest"])
         assert one.ask("RELEASE", {"log": "first", "digest": ended["digest"]})[0] == "RELEASED"
+
+
+def test_a_second_agent_and_a_broken_line_cost_nothing():
+    with Flock(1) as flock:
+        one = Controller(flock, "sheep0")
+        one.go(flock, duration="3 s")
+        one.wait_state("running")
+        second = subprocess.run([harness.SHEEP, "run", "-c", flock.config_path("sheep0")],
+                                capture_output=True, text=True, timeout=10, check=False)
+        assert second.returncode == 1 and "another agent" in second.stderr, second
+        # The recorder serves one agent: whoever comes later takes the line over.
+        intruder = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        intruder.connect(flock.data("sheep0", "state", "recorder.sock"))
+        wait_for("the line is there again", lambda: "is there again" in flock.log("sheep0"), 3)
+        assert one.state() == "running"
+        ended = one.ended()
+        assert ended["n_samples"] == 3 * SAMPLE_RATE_HZ and ended["reason"] == 0, ended
+        intruder.close()
+        assert fetch(Controller(flock, "sheep0", 1, one), one.log, 1 << 20)[1] == ended["digest"]
 
 
 def test_a_flood_disturbs_neither_the_recording_nor_the_owner():

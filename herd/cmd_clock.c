@@ -33,6 +33,7 @@ static const char USAGE[] =
 enum {
     COUNT = 16,
     MAX_COUNT = 100000,
+    AT_A_TIME = 4,
     LIMIT_US = 100,
     TIMEOUT_MS = 2000,
     MAX_SECONDS = 3600,
@@ -60,6 +61,9 @@ struct survey {
     struct clock_view *views;
     struct body_clock *claims; /* of the last answer */
     struct body_clock question;
+    bool *is_mute; /* did not answer once: not asked again */
+    size_t turn;   /* whose turn it is: every n_turns-th node */
+    size_t n_turns;
     int64_t median_ns;
     bool has_median;
 };
@@ -68,7 +72,9 @@ static const void *question_body(void *arg, size_t i)
 {
     struct survey *survey = arg;
 
-    (void)i;
+    if (i % survey->n_turns != survey->turn || survey->is_mute[i]) {
+        return NULL;
+    }
     memset(&survey->question, 0, sizeof(survey->question));
     survey->question.t1_ns = clock_utc_ns();
     return &survey->question;
@@ -94,11 +100,18 @@ static void exchange(struct survey *survey)
                                      .answer = take_times,
                                      .arg = survey,
                                      .timeout_ms = survey->request->timeout_ms };
+    size_t n_nodes = survey->context.inventory->n_nodes;
 
     ask_hello(survey->ask, survey->request->timeout_ms, NULL, NULL);
-    for (uint64_t i = 0; i < survey->request->count; i++) {
-        if (ask_all(survey->ask, &round) == 0) {
-            break;
+    /* A few at a time: a thousand answers at once would wait for each other, and every bound
+     * would be as wide as the crowd. */
+    survey->n_turns = (n_nodes + AT_A_TIME - 1) / AT_A_TIME;
+    for (survey->turn = 0; survey->turn < survey->n_turns; survey->turn++) {
+        for (uint64_t i = 0; i < survey->request->count; i++) {
+            ask_all(survey->ask, &round);
+            for (size_t k = survey->turn; k < n_nodes; k += survey->n_turns) {
+                survey->is_mute[k] = ask_state(survey->ask, k) != ASK_ANSWERED;
+            }
         }
     }
     survey->has_median = clock_view_median(survey->views, survey->context.inventory->n_nodes,
@@ -249,9 +262,11 @@ static int run_survey(struct survey *survey)
 
     survey->views = calloc(n_nodes + 1, sizeof(*survey->views));
     survey->claims = calloc(n_nodes + 1, sizeof(*survey->claims));
+    survey->is_mute = calloc(n_nodes + 1, sizeof(*survey->is_mute));
     survey->ask = ask_open(survey->context.inventory, survey->context.selected,
                            &survey->context.key, &err);
-    if (survey->ask == NULL || survey->views == NULL || survey->claims == NULL) {
+    if (survey->ask == NULL || survey->views == NULL || survey->claims == NULL
+        || survey->is_mute == NULL) {
         status = cmd_fail(survey->options, "clock", &err);
     } else {
         exchange(survey);
@@ -260,6 +275,7 @@ static int run_survey(struct survey *survey)
     ask_close(&survey->ask);
     free(survey->views);
     free(survey->claims);
+    free(survey->is_mute);
     return status;
 }
 

@@ -186,7 +186,7 @@ static double shortest_ms(const struct harvester_config *h, const struct vsource
 {
     double samples = 1.0 + h->wait_cycles;
 
-    if (input != NULL && input->window_samples > 1) {
+    if (input != NULL && input->window_samples > 1 && !input->is_isc_voc) {
         samples = fmax(samples, input->window_samples);
     }
     return samples / SAMPLES_PER_MS;

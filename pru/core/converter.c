@@ -141,6 +141,9 @@ void converter_output(struct converter *converter, uint32_t I_out_nA, struct sto
         converter->startup_drain_n--;
         return;
     }
+    if (converter->V_out_uV == 0) {
+        return; /* switched off: what the ADC reads is not drawn from the store */
+    }
     if (!has(converter, VSOURCE_HAS_BUCK)) {
         converter->P_output_fW_n8 = to_n8(power_fW);
         flow->discharge_nA_n32 = fx_add_u64(flow->discharge_nA_n32, (uint64_t)I_out_nA << 32);

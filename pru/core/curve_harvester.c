@@ -24,6 +24,7 @@ void curve_harvester_init(struct curve_harvester *harvester,
     harvester->delta_uV = 0;
     harvester->delta_nA = 0;
     harvester->was_below = false;
+    harvester->n_below = 0;
     harvester->age_now = 0;
     harvester->age_next = 0;
     harvester->voc_now_uV = p->voltage_max_uV;
@@ -71,6 +72,20 @@ static void hold_nearest(struct curve_harvester *h, struct curve_point input, ui
     h->delta_nA = (int64_t)input.current_nA - h->last.current_nA;
 }
 
+/* Two whole passes that end below the set-point: it lies above the open circuit now, since the
+ * light has fallen, and no current flows there. What was held would give energy that is not. */
+static void drop_stale(struct curve_harvester *h, bool is_below)
+{
+    const struct vsource_harvester *p = &h->params->harvester;
+
+    h->n_below = is_below ? fx_add_u32(h->n_below, 1) : 0;
+    if (h->n_below > fx_add_u32(p->window_samples, p->window_samples)
+        && (p->flags & VSOURCE_HARVESTER_HOLD_STALE) == 0) {
+        h->hold.current_nA = 0;
+        h->delta_nA = 0;
+    }
+}
+
 static struct curve_point step_cv(struct curve_harvester *h, struct curve_point input)
 {
     const struct vsource_harvester *p = &h->params->harvester;
@@ -83,6 +98,7 @@ static struct curve_point step_cv(struct curve_harvester *h, struct curve_point 
     } else if ((p->flags & VSOURCE_HARVESTER_EXTRAPOLATE) != 0) {
         extrapolate(h, h->set_uV);
     }
+    drop_stale(h, is_below);
     h->last = input;
     h->was_below = is_below;
     return h->hold;
@@ -139,6 +155,7 @@ static struct curve_point step_voc(struct curve_harvester *h, struct curve_point
     output = step_cv(h, input);
     if (h->interval_step < p->duration_n) {
         h->set_uV = p->voltage_max_uV;
+        h->n_below = 0; /* the set-point is out of reach on purpose */
         output.current_nA = 0;
     } else if (h->interval_step == p->duration_n) {
         h->set_uV = fraction_of(h->voc_now_uV, p->setpoint_n16);

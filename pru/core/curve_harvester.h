@@ -30,6 +30,7 @@ struct curve_harvester {
     int64_t delta_uV;
     int64_t delta_nA;
     bool was_below;
+    uint32_t n_below; /* samples since the stream last reached set_uV */
     /* mppt_voc, mppt_opt: what is known now and what the scan under way has found */
     uint32_t age_now;
     uint32_t age_next;

@@ -36,14 +36,14 @@ static void look_up(struct store *s)
 static uint32_t terminal_uV(const struct store *s)
 {
     uint64_t drop_uV_n8 = fx_mul_shift(s->I_nA_n32, s->R_series_kOhm_n28, 52);
+    uint64_t V_uV_n8 = 0;
 
     if (s->soc_n58 == 0 && s->soc_rest == 0) {
         return 0;
     }
-    if (s->is_charging) {
-        return fx_clamp_u32(fx_add_u64(s->V_oc_uV_n8, drop_uV_n8) >> 8);
-    }
-    return (uint32_t)(fx_sub_u64(s->V_oc_uV_n8, drop_uV_n8) >> 8);
+    V_uV_n8 = s->is_charging ? fx_add_u64(s->V_oc_uV_n8, drop_uV_n8)
+                             : fx_sub_u64(s->V_oc_uV_n8, drop_uV_n8);
+    return fx_clamp_u32(fx_add_u64(V_uV_n8, 1u << 7) >> 8); /* to nearest */
 }
 
 void store_init(struct store *store, const struct vsource_store *params)

@@ -164,6 +164,9 @@ static void add_output(struct vsource_ref *r, double I_out, struct flows *flows)
         r->startup_n--;
         return;
     }
+    if (!(r->V_out > 0)) {
+        return;
+    }
     r->E_output += r->V_out * I_out * DT_s;
     if (!r->config.enable_buck) {
         flows->I -= I_out;

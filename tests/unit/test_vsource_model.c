@@ -18,7 +18,7 @@
 #include <cmocka.h>
 
 static struct presets *presets;
-static uint64_t n_samples = 20000;
+static uint64_t n_samples = 12000;
 
 struct comparison {
     struct vsource_params params;

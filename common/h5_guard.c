@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 enum {
-    CPU_S = 60,                /* of any file, so that none keeps us for ever ... */
-    CPU_BYTES_PER_S = 1000000, /* ... and more for a large one */
+    CPU_S = 10,               /* of any file, so that none keeps us for ever ... */
+    CPU_BYTES_PER_S = 500000, /* ... and more for a large one */
 };
 
 static bool write_all(int fd, const void *data, size_t size)
@@ -66,7 +66,7 @@ static void limit_time(const char *path)
     if (stat(path, &info) == 0) {
         seconds += (rlim_t)(info.st_size / CPU_BYTES_PER_S);
     }
-    struct rlimit limit = { seconds, seconds };
+    struct rlimit limit = { seconds, seconds + 1 };
 
     setrlimit(RLIMIT_CPU, &limit);
     setrlimit(RLIMIT_CORE, &none);
@@ -141,8 +141,10 @@ int h5_guard(const char *path, h5_guard_fn fn, const void *arg, void *result,
     int death = wait_for(pid);
 
     if (!is_answered) {
-        return err_set(err, ERR_CORRUPT,
-                       "%s: broken so badly that libhdf5 cannot survive it (signal %d)", path,
+        return err_set(err, ERR_CORRUPT, "%s: broken so badly that libhdf5 %s (signal %d)",
+                       path,
+                       WIFSIGNALED(death) && WTERMSIG(death) == SIGXCPU ? "never ends"
+                                                                        : "does not survive it",
                        WIFSIGNALED(death) ? WTERMSIG(death) : 0);
     }
     if (status < 0 && err != NULL) {

@@ -12,7 +12,7 @@
 typedef int (*h5_guard_fn)(const void *arg, void *result, struct err *err);
 
 /* Calls fn(arg, result) in a child and brings back what it returned. The child's death is
- * ERR_CORRUPT, in the words "path: libhdf5 cannot survive it". */
+ * ERR_CORRUPT; one that uses far more time than a file of this size needs is ended. */
 MUST_CHECK int h5_guard(const char *path, h5_guard_fn fn, const void *arg, void *result,
                         size_t result_size, struct err *err);
 

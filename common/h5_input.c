@@ -14,7 +14,8 @@
 
 enum {
     PIECE = 10000,
-    STEP_SAMPLES = 2000 /* as many as Shepherd's reader looks at */
+    DEFLATE_BEST = 1100, /* no byte holds more samples: zlib reaches 1030 to 1 */
+    STEP_SAMPLES = 2000  /* as many as Shepherd's reader looks at */
 };
 
 static const double NS_PER_SAMPLE = 10000;
@@ -95,11 +96,6 @@ static int read_kind(hid_t file, struct h5_input_info *info, struct err *err)
         return err_set(err, ERR_INPUT, "an ivcurve without a window (window_samples %lld)",
                        (long long)window);
     }
-    if (strcmp(info->datatype, "isc_voc") == 0) {
-        return err_set(err, ERR_INPUT,
-                       "isc_voc: a record of short circuits and open circuits cannot be "
-                       "replayed");
-    }
     info->window_samples = strcmp(info->datatype, "ivcurve") == 0 ? (uint32_t)window : 0;
     return 0;
 }
@@ -128,6 +124,23 @@ static int check_rate(struct source *source, uint64_t n_samples, struct err *err
     return 0;
 }
 
+/* An extent is only a number; without data behind it, decoding would never end. */
+static int check_storage(const struct h5_trace *trace, const char *name, struct err *err)
+{
+    hsize_t stored = H5Dget_storage_size(h5_trace_dataset(trace));
+    int64_t recorded = 1;
+
+    if (h5_get_i64(h5_trace_dataset(trace), "recorded", &recorded) && recorded == 0) {
+        return err_set(err, ERR_INPUT, "the %s was not recorded", name);
+    }
+    if (h5_trace_rows(trace) / DEFLATE_BEST > stored) {
+        return err_set(err, ERR_INPUT,
+                       "the %s has an extent of %llu samples, but only %llu bytes", name,
+                       (unsigned long long)h5_trace_rows(trace), (unsigned long long)stored);
+    }
+    return 0;
+}
+
 static int open_traces(struct source *source, struct h5_input_info *info, struct err *err)
 {
     source->time = h5_trace_open(source->file, "/data/time", err);
@@ -151,6 +164,10 @@ static int open_traces(struct source *source, struct h5_input_info *info, struct
     }
     if (info->n_samples == 0) {
         return err_set(err, ERR_INPUT, "empty: no samples");
+    }
+    if (check_storage(source->voltage, "voltage", err) < 0
+        || check_storage(source->current, "current", err) < 0) {
+        return -1;
     }
     return check_rate(source, info->n_samples, err);
 }

@@ -28,10 +28,11 @@ struct journal {
 };
 
 static const char *const KIND_NAMES[N_JOURNAL_KINDS] = {
-    [JOURNAL_BEGIN] = "begin",     [JOURNAL_NODE] = "node",         [JOURNAL_READY] = "ready",
-    [JOURNAL_CLOCK] = "clock",     [JOURNAL_OUT] = "out",           [JOURNAL_ARM] = "arm",
-    [JOURNAL_GO] = "go",           [JOURNAL_CANCEL] = "cancel",     [JOURNAL_STOP] = "stop",
-    [JOURNAL_VERDICT] = "verdict", [JOURNAL_RELEASED] = "released", [JOURNAL_END] = "end",
+    [JOURNAL_BEGIN] = "begin",     [JOURNAL_NODE] = "node",     [JOURNAL_READY] = "ready",
+    [JOURNAL_CLOCK] = "clock",     [JOURNAL_OUT] = "out",       [JOURNAL_ARM] = "arm",
+    [JOURNAL_GO] = "go",           [JOURNAL_CANCEL] = "cancel", [JOURNAL_STOP] = "stop",
+    [JOURNAL_VERDICT] = "verdict", [JOURNAL_NAME] = "name",     [JOURNAL_RELEASED] = "released",
+    [JOURNAL_END] = "end",
 };
 
 const char *journal_kind_name(enum journal_kind kind)
@@ -63,6 +64,7 @@ static const struct enum_name KIND_ENUM[] = {
     { "go",       JOURNAL_GO      },
     { "cancel",   JOURNAL_CANCEL  },
     { "stop",     JOURNAL_STOP    },
+    { "name",     JOURNAL_NAME    },
     { "verdict",  JOURNAL_VERDICT },
     { "released", JOURNAL_RELEASED},
     { "end",      JOURNAL_END     },
@@ -80,6 +82,7 @@ static const struct field FIELDS[] = {
     TEXT(log),
     TEXT(name),
     TEXT(text),
+    TEXT(digest),
     TEXT(path),
     TEXT(inventory),
     TEXT(key),

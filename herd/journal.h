@@ -29,6 +29,7 @@ enum journal_kind {
     JOURNAL_GO,       /* T_ns, n: every node that is not out is told */
     JOURNAL_CANCEL,   /* text: why */
     JOURNAL_STOP,     /* sample */
+    JOURNAL_NAME,     /* node, path: this file is its, empty or whole */
     JOURNAL_VERDICT,  /* node, path: file, text */
     JOURNAL_RELEASED, /* node */
     JOURNAL_END,      /* the run is over, nothing is left to collect */
@@ -42,9 +43,10 @@ struct journal_entry {
     char log[PROTO_NAME_SIZE];
     char name[EXPERIMENT_NAME_SIZE];
     char text[PROTO_TEXT_SIZE];
-    char path[PATH_SIZE];      /* BEGIN: output folder */
-    char inventory[PATH_SIZE]; /* BEGIN */
-    char key[PATH_SIZE];       /* BEGIN */
+    char digest[DIGEST_TEXT_SIZE]; /* VERDICT: of the log, for its release */
+    char path[PATH_SIZE];          /* BEGIN: output folder */
+    char inventory[PATH_SIZE];     /* BEGIN */
+    char key[PATH_SIZE];           /* BEGIN */
     uint64_t experiment;
     uint64_t controller;
     uint64_t boot_id;

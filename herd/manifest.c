@@ -10,6 +10,27 @@
 #include <stdio.h>
 #include <string.h>
 
+enum {
+    CONFIG_INDENT = 6
+};
+
+/* After attach, the configuration is what the node's own log says. */
+void run_recall_config(struct run *run, size_t i)
+{
+    struct run_node *node = &run->nodes[i];
+    struct rlog_reader *log = NULL;
+
+    if (node->config != NULL || node->config_text.size > 0) {
+        return;
+    }
+    log = rlog_reader_open(collect_folder(node->collect), NULL);
+    if (log != NULL) {
+        schema_encode(&node_config_schema, &rlog_reader_manifest(log)->config,
+                      &node->config_text, CONFIG_INDENT);
+        rlog_reader_close(&log);
+    }
+}
+
 static void put_text(struct buf *out, const char *indent, const char *key, const char *value)
 {
     buf_printf(out, "%s%s: ", indent, key);
@@ -75,8 +96,10 @@ static void put_node(struct buf *out, const struct run *run, size_t i)
     buf_text(out, "  ");
     yaml_emit_scalar(run->names[i], out);
     buf_text(out, ":\n");
-    verdict_print(&node->verdict, text, sizeof(text));
-    put_text(out, "    ", "verdict", text);
+    if (node->has_verdict) {
+        verdict_print(&node->verdict, text, sizeof(text));
+    }
+    put_text(out, "    ", "verdict", node->has_verdict ? text : "not yet");
     buf_printf(out, "    is_required: %s\n", run->required[i] ? "true" : "false");
     put_text(out, "    ", "log", node->log);
     buf_printf(out, "    boot_id: %" PRIu64 "\n", flock_session(run->flock, i)->boot_id);
@@ -86,7 +109,10 @@ static void put_node(struct buf *out, const struct run *run, size_t i)
     put_recording(out, node);
     if (node->config != NULL) {
         buf_text(out, "    config:\n");
-        schema_encode(&node_config_schema, node->config, out, 6);
+        schema_encode(&node_config_schema, node->config, out, CONFIG_INDENT);
+    } else if (node->config_text.size > 0) {
+        buf_text(out, "    config:\n");
+        buf_append(out, node->config_text.data, node->config_text.size);
     }
 }
 

@@ -134,26 +134,41 @@ int run_check_names(const struct run *run, struct err *err)
     return 0;
 }
 
+/* In the journal, so that a later herd knows an empty or a whole file of that name as ours. */
+static int keep_name(struct run *run, size_t i, const char *path)
+{
+    struct journal_entry entry = { .kind = JOURNAL_NAME };
+
+    snprintf(run->nodes[i].final_path, sizeof(run->nodes[i].final_path), "%s", path);
+    snprintf(entry.node, sizeof(entry.node), "%s", run->names[i]);
+    snprintf(entry.path, sizeof(entry.path), "%s", path);
+    return run_note(run, &entry, true);
+}
+
 int run_take_name(struct run *run, size_t i, struct err *err)
 {
     struct run_node *node = &run->nodes[i];
+    char path[PATH_SIZE] = "";
 
+    if (node->final_path[0] != '\0') {
+        return 0; /* an earlier herd took it for this node */
+    }
     for (unsigned number = 0; number <= MAX_NUMBER; number++) {
         int fd = -1;
 
-        file_path(run, i, number, node->final_path);
+        file_path(run, i, number, path);
         if (node->exists == EXISTS_OVERWRITE) {
-            return 0;
+            return keep_name(run, i, path);
         }
         /* An empty file holds the name until the real one replaces it. */
-        fd = open(node->final_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
         if (fd >= 0) {
             close(fd);
-            return 0;
+            return keep_name(run, i, path);
         }
         if (errno != EEXIST || node->exists == EXISTS_REFUSE) {
             break;
         }
     }
-    return err_set_errno(err, "%s", node->final_path);
+    return err_set_errno(err, "%s", path);
 }

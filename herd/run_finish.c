@@ -38,6 +38,8 @@ void run_judge(struct run *run, size_t i)
         .is_clock_proven_off = is_proven_off_now(run, node),
         .is_collected = node->is_copy_checked && node->failure[0] == '\0',
         .collect_failure = node->failure[0] != '\0' ? node->failure : NULL,
+        .unknown_why =
+            run->is_detached ? "left to itself; its recording is not here yet" : NULL,
         .is_digest_right = node->is_digest_right,
         .n_planned = node->n_planned,
         .n_samples = node->ended.n_samples,

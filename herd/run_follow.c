@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -20,15 +21,24 @@ enum {
     STOP_GRAIN = 1000, /* an agreed stop is a multiple of it */
 };
 
+/* The name that was held for a file that will not come; a whole file stays. */
+static void free_name(struct run_node *node)
+{
+    struct stat status;
+
+    if (node->final_path[0] != '\0' && !node->is_built && stat(node->final_path, &status) == 0
+        && status.st_size == 0) {
+        (void)unlink(node->final_path);
+        node->final_path[0] = '\0';
+    }
+}
+
 static void fail_node(struct run *run, size_t i, const char *what, const char *detail)
 {
     struct run_node *node = &run->nodes[i];
 
     snprintf(node->failure, sizeof(node->failure), "%s: %s", what, detail);
-    if (node->final_path[0] != '\0' && !node->is_built) {
-        (void)unlink(node->final_path); /* the name that was held */
-        node->final_path[0] = '\0';
-    }
+    free_name(node);
     node->is_settled = true;
     run_judge(run, i);
 }
@@ -125,6 +135,8 @@ static void note_text(struct run *run, enum journal_kind kind, size_t i, const c
     snprintf(entry.node, sizeof(entry.node), "%s", run->names[i]);
     snprintf(entry.text, sizeof(entry.text), "%s", text);
     snprintf(entry.path, sizeof(entry.path), "%s", run->nodes[i].final_path);
+    snprintf(entry.digest, sizeof(entry.digest), "%s",
+             run->nodes[i].is_digest_right ? run->nodes[i].ended.digest : "");
     (void)run_note(run, &entry, true);
 }
 
@@ -158,7 +170,7 @@ static void on_released(void *arg, size_t i, const struct flock_message *message
     node->is_settled = true;
 }
 
-static void release(struct run *run, size_t i)
+void run_release(struct run *run, size_t i)
 {
     struct run_node *node = &run->nodes[i];
     struct body_log body = { 0 };
@@ -199,7 +211,7 @@ static void take_built_file(struct run *run, size_t i, const struct builder_answ
         node->is_settled = true; /* the node's copy is the better one: it stays */
         return;
     }
-    release(run, i);
+    run_release(run, i);
     drop_copy(run, i);
 }
 
@@ -277,6 +289,7 @@ static void finish(struct run *run, size_t i)
         fail_node(run, i, "no name for its file", err.text);
         return;
     }
+    run_recall_config(run, i);
     run_judge(run, i);
     verdict = node->verdict;
     verdict_print(&verdict, evidence.verdict, sizeof(evidence.verdict));
@@ -298,7 +311,7 @@ void run_follow(struct run *run)
     run->is_following = true;
     for (size_t i = 0; i < run->n_nodes; i++) {
         run->nodes[i].moved_ns = mono_ns;
-        if (run->nodes[i].is_settled) {
+        if (run->nodes[i].is_settled || run->nodes[i].is_releasing) {
             continue;
         }
         if (!was_told(run, i)) {
@@ -308,6 +321,7 @@ void run_follow(struct run *run)
             continue;
         }
     }
+    run_write_manifest(run);
 }
 
 /* The instant by which every node should have ended by itself. */

@@ -118,6 +118,7 @@ static void take_verdict(struct run_node *node, const struct journal_entry *entr
         }
     }
     snprintf(node->final_path, sizeof(node->final_path), "%s", entry->path);
+    snprintf(node->ended.digest, sizeof(node->ended.digest), "%s", entry->digest);
     node->has_verdict = true;
     node->is_built = entry->path[0] != '\0';
     node->is_settled = true;
@@ -144,6 +145,9 @@ static void take_of_node(struct replay *replay, const struct journal_entry *entr
             replay->out[i] = true;
             snprintf(replay->why[i], sizeof(replay->why[i]), "%s", entry->text);
         }
+        break;
+    case JOURNAL_NAME:
+        snprintf(node->final_path, sizeof(node->final_path), "%s", entry->path);
         break;
     case JOURNAL_VERDICT:
         take_verdict(node, entry);
@@ -178,6 +182,7 @@ static int take_entry(void *arg, const struct journal_entry *entry, struct err *
     case JOURNAL_READY:
     case JOURNAL_CLOCK:
     case JOURNAL_OUT:
+    case JOURNAL_NAME:
     case JOURNAL_VERDICT:
     case JOURNAL_RELEASED:
         take_of_node(replay, entry);
@@ -292,6 +297,17 @@ static bool is_never(struct run *run)
     return false;
 }
 
+/* The file is in place; its herd ended before the copy of the log went. */
+static void forget_copy(const struct run *run, size_t i)
+{
+    char folder[PATH_SIZE];
+
+    snprintf(folder, sizeof(folder), "%.400s/%s.rlog", run->copies, run->names[i]);
+    if (rlog_remove(folder, NULL) < 0) {
+        return; /* it went, or something else lies there: that stays */
+    }
+}
+
 void run_reattach(struct run *run)
 {
     enum {
@@ -311,6 +327,17 @@ void run_reattach(struct run *run)
     }
     progress_event(run->progress, PROGRESS_ALL, "attached", "attached to run %s", run->id);
     run->has_median = true;
+    for (size_t i = 0; i < run->n_nodes; i++) {
+        struct run_node *node = &run->nodes[i];
+
+        if (node->is_settled && node->is_built) {
+            forget_copy(run, i);
+        }
+        if (node->is_settled && !node->is_released && node->ended.digest[0] != '\0') {
+            node->is_settled = false;
+            run_release(run, i);
+        }
+    }
     run_follow(run);
     for (size_t i = 0; i < run->n_nodes; i++) {
         if (!run->nodes[i].is_settled && flock_session(run->flock, i)->is_welcome) {

@@ -263,6 +263,9 @@ static void take_ended(struct run *run, size_t i, const struct body_ended *body)
         node->log_bytes = body->log_bytes;
         progress_event(run->progress, i, "ended", "%" PRIu64 " samples are recorded",
                        body->n_samples);
+        if (body->reason == RLOG_END_STOPPED && run->stop_sample == 0) {
+            run->stop_sample = body->n_samples; /* herd stop, elsewhere: one sample for all */
+        }
         if (run->on_failure == ON_FAILURE_STOP_ALL && body->reason != RLOG_END_COMPLETE
             && body->reason != RLOG_END_STOPPED) {
             run_stop_all(run, "a node failed, and run.on_failure says stop_all");

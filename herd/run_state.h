@@ -173,6 +173,7 @@ void run_ask_state(struct run *run, size_t i);
 
 /* ---- run_follow.c ---- */
 void run_follow(struct run *run);
+void run_release(struct run *run, size_t i);
 void run_follow_tick(struct run *run, int64_t mono_ns);
 void run_take_data(struct run *run, size_t i, const struct flock_message *message);
 void run_follow_reset(struct run *run, size_t i);
@@ -183,6 +184,7 @@ bool run_is_settled(struct run *run);
 /* ---- run_finish.c ---- */
 void run_judge(struct run *run, size_t i);
 void run_write_manifest(struct run *run);
+void run_recall_config(struct run *run, size_t i);
 int run_conclude(struct run *run);
 
 /* ---- run_resume.c ---- */

@@ -68,6 +68,9 @@ static void judge_end(const struct verdict_facts *facts, struct verdict *verdict
     case RLOG_END_COMPLETE:
         break;
     case RLOG_END_STOPPED:
+        if (facts->is_stop_agreed && facts->n_planned == UINT64_MAX) {
+            break; /* there was no other end to wait for */
+        }
         if (facts->is_stop_agreed) {
             note(verdict, VERDICT_REMARKS, "stopped after %" PRIu64 " samples",
                  facts->n_samples);
@@ -151,8 +154,9 @@ void verdict_find(const struct verdict_facts *facts, struct verdict *verdict)
     }
     if (!facts->is_collected) {
         note(verdict, facts->collect_failure != NULL ? VERDICT_INVALID : VERDICT_UNKNOWN, "%s",
-             facts->collect_failure != NULL
-                 ? facts->collect_failure
+             facts->collect_failure != NULL ? facts->collect_failure
+             : facts->unknown_why != NULL
+                 ? facts->unknown_why
                  : "the node is not heard, and its recording not here");
         return;
     }

@@ -48,6 +48,7 @@ struct verdict_facts {
     /* the recording */
     bool is_collected; /* its log is here, whole, and built */
     const char *collect_failure;
+    const char *unknown_why; /* if neither collected nor failed; NULL: not heard */
     bool is_digest_right;
     uint64_t n_planned; /* UINT64_MAX: open end */
     uint64_t n_samples; /* in the log */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* 115 days; beyond it something is wrong, and T + n * 10 us would soon overflow. */
-static const uint64_t MAX_SAMPLES = 1000u * 1000 * 1000 * 1000;
+static const uint64_t MAX_SAMPLES = UINT64_C(1000000000000);
 
 struct h5_samples {
     struct h5_chunked *chunked;

@@ -4,9 +4,9 @@
 #include "common/h5_digest.h"
 
 #include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -56,6 +56,7 @@ static int put_in_place(const char *part_path, const char *final_path, uint64_t 
 {
     char folder[PATH_MAX];
     uint64_t ignored = 0;
+    char *slash = NULL;
 
     if (sync_path(part_path, O_RDONLY, size, err) < 0) {
         return -1;
@@ -64,7 +65,12 @@ static int put_in_place(const char *part_path, const char *final_path, uint64_t 
         return err_set_errno(err, "%s", final_path);
     }
     snprintf(folder, sizeof(folder), "%s", final_path);
-    return sync_path(dirname(folder), O_RDONLY | O_DIRECTORY, &ignored, err);
+    slash = strrchr(folder, '/');
+    if (slash == NULL) {
+        return sync_path(".", O_RDONLY | O_DIRECTORY, &ignored, err);
+    }
+    slash[slash == folder] = '\0'; /* "/name" is in "/" */
+    return sync_path(folder, O_RDONLY | O_DIRECTORY, &ignored, err);
 }
 
 int h5_seal(const char *part_path, const char *final_path, uint64_t *file_bytes,

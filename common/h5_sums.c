@@ -32,7 +32,11 @@ void h5_sum_path(const char *path, char *sum_path, size_t size)
     size_t at = (size_t)snprintf(sum_path, size, "/integrity/");
 
     for (const char *from = path + 1; *from != '\0' && at + 1 < size; from++) {
-        sum_path[at++] = *from == '/' ? '.' : *from;
+        sum_path[at] = *from;
+        if (*from == '/') {
+            sum_path[at] = '.';
+        }
+        at++;
     }
     sum_path[at < size ? at : size - 1] = '\0';
 }

@@ -154,7 +154,9 @@ static herr_t check_dataset(hid_t integrity, const char *name, const H5L_info_t 
     (void)info;
     snprintf(proof->path, sizeof(proof->path), "/%s", name);
     for (char *at = proof->path; *at != '\0'; at++) {
-        *at = *at == '.' ? '/' : *at;
+        if (*at == '.') {
+            *at = '/';
+        }
     }
     proof->dataset = list < 0 ? -1 : H5Dopen2(proof->file, proof->path, H5P_DEFAULT);
     type = proof->dataset < 0 ? -1 : H5Dget_type(proof->dataset);

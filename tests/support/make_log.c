@@ -206,7 +206,7 @@ static void put_monitors(struct maker *maker)
                                        RLOG_STREAM_NTP };
 
     for (unsigned i = 0; i < maker->plan.n_texts; i++) {
-        uint64_t utc_ns = (uint64_t)maker->plan.T_ns + i * 1000000;
+        uint64_t utc_ns = (uint64_t)maker->plan.T_ns + i * UINT64_C(1000000);
         int64_t values[9] = { i, 2, 3, 4, 5, 6, 7, 8, 9 };
         struct rlog_util util = { (int64_t)utc_ns, 5000, 8000 + i, 700, 0 };
         char text[64];

@@ -166,7 +166,8 @@ static void put_edges(struct bench *bench, int64_t from_ns, uint32_t count)
     size_t size = 0;
 
     for (uint32_t i = 0; i < count; i++) {
-        edges[i] = (struct gpio_edge){ from_ns + i * 700, (uint16_t)(i % 2 ? 0x201 : 0) };
+        edges[i] =
+            (struct gpio_edge){ from_ns + i * INT64_C(700), (uint16_t)(i % 2 ? 0x201 : 0) };
     }
     size = gpio_codec_encode(edges, count, packed, sizeof(packed));
     put(bench,
@@ -284,13 +285,14 @@ static void test_every_sample_and_edge_arrives(void **state)
         put_samples(bench, at, PIECE);
     }
     put_samples(bench, 60000, 4321);
-    put_edges(bench, T_NS + 3000 * 700, 10000);
+    put_edges(bench, T_NS + INT64_C(3000) * 700, 10000);
     end(bench, 64321);
     summary = build(bench);
     check_samples(bench, 64321, NULL);
     assert_int_equal(count_rows(bench, "/gaps/first_sample"), 0);
     assert_int_equal(count_rows(bench, "/gpio/time"), 13000);
-    assert_int_equal(read_one(bench, "/gpio/time", 12999), (uint64_t)T_NS + 12999 * 700);
+    assert_int_equal(read_one(bench, "/gpio/time", 12999),
+                     (uint64_t)T_NS + UINT64_C(12999) * 700);
     assert_int_equal(read_one(bench, "/gpio/value", 12999), 0x201);
     assert_true(fabs(summary.energy_Ws - bench->energy_J) < 1e-9 * bench->energy_J);
     verify(bench, &summary);

@@ -77,6 +77,7 @@ static void describe_streams(struct rlog_manifest *manifest, const struct calibr
 {
     const struct node_config *config = &manifest->config;
     bool is_a = config->target_port == PORT_A;
+    uint32_t steps = config->harvester.wait_cycles + 1; /* samples a set point lasts */
 
     if (config->mode == MODE_EMULATE) {
         snprintf(manifest->datatype, sizeof(manifest->datatype), "ivsample");
@@ -88,10 +89,10 @@ static void describe_streams(struct rlog_manifest *manifest, const struct calibr
     manifest->current = cal->hrv_adc_I;
     if (config->harvester.algorithm == HARVESTER_IVCURVE) {
         snprintf(manifest->datatype, sizeof(manifest->datatype), "ivcurve");
-        manifest->window_samples = config->harvester.samples_n;
+        manifest->window_samples = config->harvester.samples_n * steps;
     } else if (config->harvester.algorithm == HARVESTER_ISC_VOC) {
         snprintf(manifest->datatype, sizeof(manifest->datatype), "isc_voc");
-        manifest->window_samples = config->harvester.samples_n;
+        manifest->window_samples = 2 * steps;
     } else {
         snprintf(manifest->datatype, sizeof(manifest->datatype), "ivsample");
     }

@@ -21,7 +21,7 @@ static const char USAGE[] =
     "Runs one node's experiment on this machine as fast as it can, with the arithmetic that the\n"
     "nodes run, and prints what came of it: energies, how long the target was on, how often\n"
     "power was good. An emulation takes its `input`, or with -e a solar cell under the sky of\n"
-    "that file. No node and no inventory is needed.\n\n"
+    "that file. No node is needed, and an inventory only if the experiment names nodes.\n\n"
     "  -n, --node NAME        whose configuration; default the first node, or sheep0\n"
     "  -e, --environment CSV  sky over the cell: time_s,irradiance_W_per_m2[,temperature_C]\n"
     "  -b, --begin T          where in that file it begins; default 0 s\n"

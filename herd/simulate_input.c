@@ -29,6 +29,17 @@ static struct inventory *single_node(const char *name, struct fault_list *faults
     return inventory_parse(text, "the node simulated", faults);
 }
 
+/* The herd's own, for experiments that name nodes; NULL when there is none. */
+static struct inventory *found_inventory(struct fault_list *faults)
+{
+    struct err ignored;
+    char *path = inventory_find(NULL, &ignored);
+    struct inventory *inventory = path != NULL ? inventory_load(path, faults) : NULL;
+
+    free(path);
+    return inventory;
+}
+
 /* The file again, with the environment in the place of an input: what it lacks is no fault when
  * the sky feeds the emulation. Messages come from the first reading. */
 static struct experiment *read_with_input(const struct simulate_request *request,
@@ -64,15 +75,39 @@ static struct experiment *read_with_input(const struct simulate_request *request
     return experiment;
 }
 
+/* What is wrong besides the input, for which the sky stands in. */
+static void forget_input(struct fault_list *faults)
+{
+    struct fault_list rest = { 0 };
+
+    for (size_t i = 0; i < faults->count; i++) {
+        const struct fault *fault = &faults->faults[i];
+
+        if (strncmp(fault->text, "input: ", 7) != 0
+            && strcmp(fault->text, "an emulation needs an input") != 0) {
+            fault_add(&rest, fault->place, "%s", fault->text);
+        }
+    }
+    if (rest.count > 0) {
+        fault_fini(faults);
+        *faults = rest;
+    }
+}
+
 static struct experiment *read_experiment(const struct simulate_request *request,
                                           const struct inventory *inventory,
                                           struct fault_list *faults)
 {
-    struct experiment *experiment =
-        experiment_load(request->file, inventory, request->node, faults);
+    struct simulate_request single = *request;
+    struct experiment *experiment = NULL;
 
-    if (experiment == NULL && request->environment != NULL) {
-        experiment = read_with_input(request, inventory);
+    if (single.node == NULL && inventory->n_nodes > 0) {
+        single.node = inventory->nodes[0].name;
+    }
+    experiment = experiment_load(single.file, inventory, single.node, faults);
+    if (experiment == NULL && single.environment != NULL) {
+        experiment = read_with_input(&single, inventory);
+        forget_input(faults);
     }
     return experiment;
 }
@@ -89,22 +124,49 @@ static int take_node(struct simulate_input *input, const struct experiment *expe
     return 0;
 }
 
+static void forget(struct fault_list *faults)
+{
+    fault_fini(faults);
+    memset(faults, 0, sizeof(*faults));
+}
+
+/* Into experiment and inventory; the faults are those of the last try. */
+static void read_either(const struct simulate_request *request, struct experiment **experiment,
+                        struct inventory **inventory, struct fault_list *faults)
+{
+    struct fault_list others = { 0 };
+
+    if (request->inventory != NULL) {
+        *inventory = inventory_load(request->inventory, faults);
+    } else {
+        *inventory = single_node(request->node != NULL ? request->node : "sheep0", faults);
+    }
+    if (*inventory != NULL) {
+        *experiment = read_experiment(request, *inventory, faults);
+    }
+    if (*experiment == NULL && request->inventory == NULL) {
+        struct inventory *found = found_inventory(&others);
+
+        if (found != NULL) {
+            inventory_destroy(inventory);
+            *inventory = found;
+            forget(faults);
+            *experiment = read_experiment(request, found, faults);
+        }
+    }
+    fault_fini(&others);
+}
+
 static int load(struct simulate_input *input, const struct simulate_request *request,
                 struct fault_list *faults, struct err *err)
 {
-    struct inventory *inventory =
-        request->inventory != NULL
-            ? inventory_load(request->inventory, faults)
-            : single_node(request->node != NULL ? request->node : "sheep0", faults);
+    struct inventory *inventory = NULL;
     struct experiment *experiment = NULL;
     int result = -1;
 
-    if (inventory != NULL) {
-        experiment = read_experiment(request, inventory, faults);
-    }
+    read_either(request, &experiment, &inventory, faults);
     if (experiment != NULL) {
-        fault_fini(faults);
-        memset(faults, 0, sizeof(*faults));
+        forget(faults);
         result = take_node(input, experiment, err);
     }
     experiment_destroy(&experiment);

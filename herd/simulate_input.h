@@ -12,7 +12,7 @@
 
 struct simulate_request {
     const char *file;
-    const char *inventory;   /* NULL: none is needed */
+    const char *inventory;   /* NULL: none, or where the experiment names nodes, the herd's */
     const char *node;        /* NULL: the first */
     const char *environment; /* NULL: constant light, or the experiment's input */
     int64_t begin_ns;

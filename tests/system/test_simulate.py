@@ -142,6 +142,36 @@ def test_a_recorded_harvest_is_an_input_of_any_compression():
         assert energies[0] == energies[1]
 
 
+def test_examples_run_under_a_sky():
+    example = os.path.join(INVENTORY, "experiments", "solar-day.yaml")
+    inventory = os.path.join(INVENTORY, "example-herd.yml")
+    day = os.path.join(INVENTORY, "environments", "day.csv")
+    with tempfile.TemporaryDirectory() as folder:
+        energies = {}
+        for node in ("sheep0", "sheep2"):
+            done = subprocess.run([HERD, "-i", inventory, "simulate", example, "-e", day, "-b",
+                                   "10h", "-d", "1 s", "-n", node, "--json"], text=True,
+                                  capture_output=True, timeout=60, check=False, cwd=folder)
+            assert done.returncode == 0, done.stdout + done.stderr
+            energies[node] = json.loads(done.stdout)
+        assert energies["sheep0"]["V_store_end_V"] != energies["sheep2"]["V_store_end_V"]
+
+
+def test_shepherds_own_task_runs():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "hrv.h5")
+        herd(folder, harvest(), "-e", SKY, "-o", path)
+        task = {"datatype": "EmulationTask", "parameters": {
+            "input_path": path, "duration": 1,
+            "virtual_source": {"inherit_from": "BQ25570s", "C_intermediate_uF": 22}}}
+        ours = emulate(input=path, duration="1 s")
+        ours["defaults"]["source"]["C_intermediate_uF"] = 22
+        theirs = json.loads(herd(folder, task, "--json"))
+        same = json.loads(herd(folder, ours, "--json"))
+        assert theirs.pop("wall_s") > 0 and same.pop("wall_s") > 0
+        assert theirs == same
+
+
 def test_errors_name_what_is_wrong_and_leave_nothing():
     with tempfile.TemporaryDirectory() as folder:
         sky = os.path.join(folder, "sky.csv")

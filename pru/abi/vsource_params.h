@@ -52,6 +52,8 @@ enum vsource_harvester_flag {
     VSOURCE_HARVESTER_INPUT_ISC_VOC = 1u << 4, /* input holds pairs of Isc and Voc */
     VSOURCE_HARVESTER_POWER_32 = 1u << 5,      /* recording mppt_po: power saturates at 2^32-1
                                                 * codes, as the incumbent's; for comparison */
+    VSOURCE_HARVESTER_HOLD_STALE = 1u << 6, /* emulation: a point that no curve reaches any more
+                                             * is held, as the incumbent does; for comparison */
 };
 
 struct vsource_harvester {

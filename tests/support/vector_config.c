@@ -24,7 +24,7 @@ void vector_harvester_params(const struct vector_file *file, struct vsource_para
     p->algorithm = u32_of(file, HARVESTER, "algorithm", 0);
     /* bit 3 (automatic cut-out) has no code in the reference */
     p->flags = u32_of(file, HARVESTER, "hrv_mode", 0) & 7u;
-    p->flags |= VSOURCE_HARVESTER_POWER_32;
+    p->flags |= VSOURCE_HARVESTER_POWER_32 | VSOURCE_HARVESTER_HOLD_STALE;
     p->window_samples = u32_of(file, HARVESTER, "window_size", 0);
     p->voltage_uV = u32_of(file, HARVESTER, "voltage_uV", 0);
     p->voltage_min_uV = u32_of(file, HARVESTER, "voltage_min_uV", 0);

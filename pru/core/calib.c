@@ -24,7 +24,7 @@ uint32_t calib_current_from_code(const struct vsource_channel *channel, uint32_t
     if (channel->offset >= 0) {
         return fx_add_u32(value_nA, (uint32_t)channel->offset);
     }
-    owed_nA = fx_add_u32(0u - (uint32_t)channel->offset, residue->residue_nA);
+    owed_nA = fx_add_u32(fx_size_i32(channel->offset), residue->residue_nA);
     if (value_nA > owed_nA) {
         residue->residue_nA = 0;
         return value_nA - owed_nA;
@@ -37,7 +37,7 @@ uint32_t calib_to_code(const struct vsource_channel *channel, uint32_t voltage_u
 {
     uint32_t above_uV = channel->offset >= 0
                             ? fx_sub_u32(voltage_uV, (uint32_t)channel->offset)
-                            : fx_add_u32(voltage_uV, 0u - (uint32_t)channel->offset);
+                            : fx_add_u32(voltage_uV, fx_size_i32(channel->offset));
     uint64_t code = fx_add_u64(fx_mul_u32(above_uV, channel->factor), channel->round);
 
     return fx_min_u32(fx_high(code), CALIB_DAC_MAX);

@@ -38,16 +38,13 @@ void converter_init(struct converter *converter, const struct vsource_converter 
 static uint64_t multiply_power(uint64_t power, uint32_t factor, uint32_t n, uint32_t *rest)
 {
     struct fx_wide product = fx_mul_wide(power, factor);
-    uint32_t low = product.low + *rest;
+    uint64_t low = (uint64_t)product.low + *rest;
 
-    if (low < product.low) {
-        product.high = fx_add_u64(product.high, 1);
-    }
-    *rest = low & ((1u << n) - 1u);
-    if (product.high >> (32 + n) != 0) {
-        return UINT64_MAX;
-    }
-    return (product.high << (32 - n)) | (low >> n);
+    product.high = fx_add_u64(product.high, fx_high(low));
+    product.low = fx_low(low);
+    *rest = product.low & ((1u << n) - 1u);
+    product = fx_shift_wide(product, n);
+    return fx_join(product);
 }
 
 static uint64_t to_n8(uint64_t power_fW)

@@ -7,6 +7,18 @@ static const uint32_t NEVER = 1u << 30; /* an interval that has not begun */
 static const uint32_t VOC_MIN_uV = 1000;
 static const struct curve_point NOTHING = { 0, 0 };
 
+static uint32_t quadruple(uint32_t value)
+{
+    return value > UINT32_MAX >> 2 ? UINT32_MAX : value << 2;
+}
+
+static struct curve_slope slope_between(uint32_t from, uint32_t to)
+{
+    struct curve_slope slope = { .size = fx_distance_u32(from, to), .is_down = to < from };
+
+    return slope;
+}
+
 void curve_harvester_init(struct curve_harvester *harvester,
                           const struct vsource_params *params)
 {
@@ -21,10 +33,10 @@ void curve_harvester_init(struct curve_harvester *harvester,
     harvester->power_fW = 0;
     harvester->hold = NOTHING;
     harvester->last = NOTHING;
-    harvester->delta_uV = 0;
-    harvester->delta_nA = 0;
+    harvester->slope_uV = slope_between(0, 0);
+    harvester->slope_nA = slope_between(0, 0);
     harvester->was_below = false;
-    harvester->n_below = 0;
+    harvester->n_beyond = 0;
     harvester->age_now = 0;
     harvester->age_next = 0;
     harvester->voc_now_uV = p->voltage_max_uV;
@@ -35,24 +47,19 @@ void curve_harvester_init(struct curve_harvester *harvester,
     harvester->best_next = NOTHING;
 }
 
-static uint32_t quadruple(uint32_t value)
+static uint32_t walk(uint32_t value, struct curve_slope slope, bool is_onward)
 {
-    return value > UINT32_MAX >> 2 ? UINT32_MAX : value << 2;
+    return slope.is_down == is_onward ? fx_sub_u32(value, slope.size)
+                                      : fx_add_u32(value, slope.size);
 }
 
-static uint32_t walk(uint32_t value, int64_t delta)
+static void extrapolate(struct curve_harvester *h)
 {
-    int64_t sum = (int64_t)value + delta;
+    bool is_rising = h->slope_uV.size > 0 && !h->slope_uV.is_down;
+    bool is_onward = (h->hold.voltage_uV < h->set_uV) == is_rising;
 
-    return sum < 0 ? 0 : fx_clamp_u32((uint64_t)sum);
-}
-
-static void extrapolate(struct curve_harvester *h, uint32_t set_uV)
-{
-    bool is_onward = (h->hold.voltage_uV < set_uV) == (h->delta_uV > 0);
-
-    h->hold.voltage_uV = walk(h->hold.voltage_uV, is_onward ? h->delta_uV : -h->delta_uV);
-    h->hold.current_nA = walk(h->hold.current_nA, is_onward ? h->delta_nA : -h->delta_nA);
+    h->hold.voltage_uV = walk(h->hold.voltage_uV, h->slope_uV, is_onward);
+    h->hold.current_nA = walk(h->hold.current_nA, h->slope_nA, is_onward);
 }
 
 /* The curve crossed the set-point: hold the nearer one of the two points beside it. */
@@ -68,21 +75,23 @@ static void hold_nearest(struct curve_harvester *h, struct curve_point input, ui
     } else {
         return;
     }
-    h->delta_uV = (int64_t)input.voltage_uV - h->last.voltage_uV;
-    h->delta_nA = (int64_t)input.current_nA - h->last.current_nA;
+    h->slope_uV = slope_between(h->last.voltage_uV, input.voltage_uV);
+    h->slope_nA = slope_between(h->last.current_nA, input.current_nA);
 }
 
-/* Two whole passes that end below the set-point: it lies above the open circuit now, since the
- * light has fallen, and no current flows there. What was held would give energy that is not. */
-static void drop_stale(struct curve_harvester *h, bool is_below)
+/* In two whole passes no current came at the set-point or above: the light has fallen, and the
+ * set-point lies beyond the open circuit. What was held would give energy that is not. Cut-out
+ * readings stand there with a current of 0. */
+static void drop_stale(struct curve_harvester *h, struct curve_point input)
 {
     const struct vsource_harvester *p = &h->params->harvester;
+    bool is_reached = input.voltage_uV >= h->set_uV && input.current_nA > 0;
 
-    h->n_below = is_below ? fx_add_u32(h->n_below, 1) : 0;
-    if (h->n_below > fx_add_u32(p->window_samples, p->window_samples)
+    h->n_beyond = is_reached ? 0 : fx_add_u32(h->n_beyond, 1);
+    if (h->n_beyond > fx_add_u32(p->window_samples, p->window_samples)
         && (p->flags & VSOURCE_HARVESTER_HOLD_STALE) == 0) {
         h->hold.current_nA = 0;
-        h->delta_nA = 0;
+        h->slope_nA.size = 0;
     }
 }
 
@@ -96,9 +105,9 @@ static struct curve_point step_cv(struct curve_harvester *h, struct curve_point 
         && fx_distance_u32(input.voltage_uV, h->last.voltage_uV) < reach_uV) {
         hold_nearest(h, input, reach_uV);
     } else if ((p->flags & VSOURCE_HARVESTER_EXTRAPOLATE) != 0) {
-        extrapolate(h, h->set_uV);
+        extrapolate(h);
     }
-    drop_stale(h, is_below);
+    drop_stale(h, input);
     h->last = input;
     h->was_below = is_below;
     return h->hold;
@@ -140,11 +149,6 @@ static void search_voc(struct curve_harvester *h, struct curve_point input)
     }
 }
 
-static uint32_t fraction_of(uint32_t value, uint32_t fraction_n16)
-{
-    return fx_clamp_u32(fx_mul_u32(value, fraction_n16) >> 16);
-}
-
 static struct curve_point step_voc(struct curve_harvester *h, struct curve_point input)
 {
     const struct vsource_harvester *p = &h->params->harvester;
@@ -155,10 +159,10 @@ static struct curve_point step_voc(struct curve_harvester *h, struct curve_point
     output = step_cv(h, input);
     if (h->interval_step < p->duration_n) {
         h->set_uV = p->voltage_max_uV;
-        h->n_below = 0; /* the set-point is out of reach on purpose */
+        h->n_beyond = 0; /* the set-point is out of reach on purpose */
         output.current_nA = 0;
     } else if (h->interval_step == p->duration_n) {
-        h->set_uV = fraction_of(h->voc_now_uV, p->setpoint_n16);
+        h->set_uV = fx_part_n16(h->voc_now_uV, p->setpoint_n16);
         output.current_nA = 0;
     }
     return output;

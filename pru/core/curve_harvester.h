@@ -16,6 +16,12 @@ struct curve_point {
     uint32_t current_nA;
 };
 
+/* What two neighbouring points of a curve differ by. */
+struct curve_slope {
+    uint32_t size;
+    bool is_down;
+};
+
 /* Storage belongs to the caller. */
 struct curve_harvester {
     const struct vsource_params *params; /* a loan */
@@ -27,10 +33,10 @@ struct curve_harvester {
     /* cv: the point that is held between two passes of the curve, and how it walks on */
     struct curve_point hold;
     struct curve_point last;
-    int64_t delta_uV;
-    int64_t delta_nA;
+    struct curve_slope slope_uV;
+    struct curve_slope slope_nA;
     bool was_below;
-    uint32_t n_below; /* samples since the stream last reached set_uV */
+    uint32_t n_beyond; /* samples since current last flowed at set_uV or above */
     /* mppt_voc, mppt_opt: what is known now and what the scan under way has found */
     uint32_t age_now;
     uint32_t age_next;

@@ -1,6 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 #include "pru/core/fx.h"
 
+uint64_t fx_add_u64(uint64_t a, uint64_t b)
+{
+    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+uint64_t fx_sub_u64(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : 0;
+}
+
+uint32_t fx_clamp_u32(uint64_t value)
+{
+    return fx_high(value) != 0 ? UINT32_MAX : fx_low(value);
+}
+
+uint32_t fx_offset_u32(uint32_t value, int32_t offset)
+{
+    uint32_t size = fx_size_i32(offset);
+
+    return offset >= 0 ? fx_add_u32(value, size) : fx_sub_u32(value, size);
+}
+
+uint32_t fx_part_n16(uint32_t value, uint32_t part_n16)
+{
+    return fx_clamp_u32(fx_mul_u32(value, part_n16) >> 16);
+}
+
 uint32_t fx_top_bit_u32(uint32_t value)
 {
     return value == 0 ? 0 : 31u - (uint32_t)__builtin_clz(value);
@@ -77,15 +104,14 @@ struct fx_wide fx_shift_wide(struct fx_wide wide, uint32_t n)
     return result;
 }
 
+uint64_t fx_join(struct fx_wide wide)
+{
+    return fx_high(wide.high) != 0 ? UINT64_MAX : join(fx_low(wide.high), wide.low);
+}
+
 uint64_t fx_mul_shift(uint64_t a, uint32_t b, uint32_t n)
 {
-    struct fx_wide product = fx_mul_wide(a, b);
-
-    if (n >= 32) {
-        return fx_shift_right(product.high, n - 32);
-    }
-    product = fx_shift_wide(product, n);
-    return fx_high(product.high) != 0 ? UINT64_MAX : join(fx_low(product.high), product.low);
+    return fx_join(fx_shift_wide(fx_mul_wide(a, b), n));
 }
 
 uint64_t fx_scale(uint64_t value, struct vsource_scale scale)
@@ -111,7 +137,7 @@ struct vsource_scale fx_reciprocal(uint64_t value)
 
     /* r <- r (2 - x r): the error is squared, and what remains is never too much. */
     for (int i = 0; i < 2; i++) {
-        uint32_t two_less_n31 = 0u - fx_high(fx_mul_u32(x_n32, r_n31));
+        uint32_t two_less_n31 = UINT32_MAX - fx_high(fx_mul_u32(x_n32, r_n31)) + 1u;
 
         r_n31 = fx_clamp_u32(fx_mul_u32(r_n31, two_less_n31) >> 31);
     }

@@ -19,24 +19,10 @@ static inline uint64_t fx_mul_u32(uint32_t a, uint32_t b)
 
 static inline uint32_t fx_add_u32(uint32_t a, uint32_t b)
 {
-    uint32_t sum = a + b;
-
-    return sum < a ? UINT32_MAX : sum;
+    return a > UINT32_MAX - b ? UINT32_MAX : a + b;
 }
 
 static inline uint32_t fx_sub_u32(uint32_t a, uint32_t b)
-{
-    return a > b ? a - b : 0;
-}
-
-static inline uint64_t fx_add_u64(uint64_t a, uint64_t b)
-{
-    uint64_t sum = a + b;
-
-    return sum < a ? UINT64_MAX : sum;
-}
-
-static inline uint64_t fx_sub_u64(uint64_t a, uint64_t b)
 {
     return a > b ? a - b : 0;
 }
@@ -56,23 +42,28 @@ static inline uint32_t fx_high(uint64_t value)
     return (uint32_t)(value >> 32);
 }
 
-/* As u32, saturated. */
-static inline uint32_t fx_clamp_u32(uint64_t value)
-{
-    return fx_high(value) != 0 ? UINT32_MAX : fx_low(value);
-}
-
-/* Adds a signed 32-bit number, saturated at both ends. */
-static inline uint32_t fx_offset_u32(uint32_t value, int32_t offset)
-{
-    return offset >= 0 ? fx_add_u32(value, (uint32_t)offset)
-                       : fx_sub_u32(value, 0u - (uint32_t)offset);
-}
-
 static inline uint32_t fx_distance_u32(uint32_t a, uint32_t b)
 {
     return a > b ? a - b : b - a;
 }
+
+/* |value|, of INT32_MIN too. */
+static inline uint32_t fx_size_i32(int32_t value)
+{
+    return value >= 0 ? (uint32_t)value : (uint32_t)(-(value + 1)) + 1u;
+}
+
+uint64_t fx_add_u64(uint64_t a, uint64_t b);
+uint64_t fx_sub_u64(uint64_t a, uint64_t b);
+
+/* As u32, saturated. */
+uint32_t fx_clamp_u32(uint64_t value);
+
+/* Adds a signed number, saturated at both ends. */
+uint32_t fx_offset_u32(uint32_t value, int32_t offset);
+
+/* value x part_n16, rounded down, saturated. */
+uint32_t fx_part_n16(uint32_t value, uint32_t part_n16);
 
 /* Number of the highest bit that is set; 0 for 0. */
 uint32_t fx_top_bit_u32(uint32_t value);
@@ -92,6 +83,9 @@ struct fx_wide fx_mul_wide(uint64_t a, uint32_t b);
 
 /* wide / 2^n, rounded down; any n. */
 struct fx_wide fx_shift_wide(struct fx_wide wide, uint32_t n);
+
+/* As u64, saturated. */
+uint64_t fx_join(struct fx_wide wide);
 
 /* a x b / 2^n, rounded down; exact in between, saturated. */
 uint64_t fx_mul_shift(uint64_t a, uint32_t b, uint32_t n);

@@ -7,11 +7,6 @@ enum {
     INDEX_SHIFT = 27, /* n32 to 32 steps */
 };
 
-static uint32_t part_of(uint32_t value, uint32_t part_n16)
-{
-    return fx_clamp_u32(fx_mul_u32(value, part_n16) >> 16);
-}
-
 uint32_t pair_harvester_current(const struct vsource_params *params, struct curve_point pair,
                                 uint32_t voltage_uV)
 {
@@ -29,7 +24,7 @@ uint32_t pair_harvester_current(const struct vsource_params *params, struct curv
     /* the curve falls */
     fall_n16 = fx_high(
         fx_mul_u32(fx_sub_u32(knots[knot], knots[knot + 1]), part_n32 << (32 - INDEX_SHIFT)));
-    return part_of(pair.current_nA, knots[knot] - fall_n16);
+    return fx_part_n16(pair.current_nA, knots[knot] - fall_n16);
 }
 
 static struct curve_point at_voltage(const struct vsource_params *params,
@@ -54,7 +49,7 @@ static struct curve_point step_voc(struct curve_harvester *h, struct curve_point
         h->interval_step = 0;
     }
     if (h->interval_step < p->duration_n) {
-        h->set_uV = part_of(pair.voltage_uV, p->setpoint_n16);
+        h->set_uV = fx_part_n16(pair.voltage_uV, p->setpoint_n16);
         h->set_uV = fx_min_u32(h->set_uV, p->voltage_max_uV);
         if (h->set_uV < p->voltage_min_uV) {
             h->set_uV = p->voltage_min_uV;
@@ -74,8 +69,8 @@ struct curve_point pair_harvester_step(struct curve_harvester *harvester,
     struct curve_point point = pair;
 
     if (algorithm >= VSOURCE_MPPT_PO) {
-        point.voltage_uV = part_of(pair.voltage_uV, params->curve_peak_V_n16);
-        point.current_nA = part_of(pair.current_nA, params->curve_peak_I_n16);
+        point.voltage_uV = fx_part_n16(pair.voltage_uV, params->curve_peak_V_n16);
+        point.current_nA = fx_part_n16(pair.current_nA, params->curve_peak_I_n16);
         return point;
     }
     if (algorithm >= VSOURCE_MPPT_VOC) {

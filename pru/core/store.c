@@ -88,40 +88,51 @@ static uint64_t power_current(struct store *s, uint64_t power_fW_n8, bool is_cha
     return fx_scale(power_fW_n8, inverse);
 }
 
-static void add_charge(struct store *s, uint64_t I_nA_n32)
+/* What a current changes in the state of charge within a sample: n58, and n90 below. */
+static struct fx_wide soc_change(const struct store *s)
 {
-    const struct vsource_store *p = s->params;
-    struct fx_wide delta = fx_shift_wide(fx_mul_wide(I_nA_n32, p->soc_per_current.mantissa),
-                                         p->soc_per_current.shift);
-    uint32_t rest = s->soc_rest + delta.low;
-    uint64_t soc_n58 = fx_add_u64(fx_add_u64(s->soc_n58, delta.high), rest < delta.low ? 1 : 0);
+    const struct vsource_scale *scale = &s->params->soc_per_current;
 
-    if (s->soc_n58 >= p->soc_max_n58) {
+    return fx_shift_wide(fx_mul_wide(s->I_nA_n32, scale->mantissa), scale->shift);
+}
+
+static void add_charge(struct store *s)
+{
+    uint64_t soc_max_n58 = s->params->soc_max_n58;
+    struct fx_wide delta = soc_change(s);
+    uint64_t rest = (uint64_t)s->soc_rest + delta.low;
+    uint64_t soc_n58 = fx_add_u64(s->soc_n58, fx_add_u64(delta.high, fx_high(rest)));
+
+    if (s->soc_n58 >= soc_max_n58) {
         s->is_full = true; /* what it started with above the limit stays */
-    } else if (soc_n58 >= p->soc_max_n58) {
-        s->soc_n58 = p->soc_max_n58;
+    } else if (soc_n58 >= soc_max_n58) {
+        s->soc_n58 = soc_max_n58;
         s->soc_rest = 0;
     } else {
         s->soc_n58 = soc_n58;
-        s->soc_rest = rest;
+        s->soc_rest = fx_low(rest);
     }
 }
 
-static void take_charge(struct store *s, uint64_t I_nA_n32)
+static void take_charge(struct store *s)
 {
-    const struct vsource_store *p = s->params;
-    struct fx_wide delta = fx_shift_wide(fx_mul_wide(I_nA_n32, p->soc_per_current.mantissa),
-                                         p->soc_per_current.shift);
-    uint64_t borrow = s->soc_rest < delta.low ? 1 : 0;
+    struct fx_wide delta = soc_change(s);
+    uint32_t rest = s->soc_rest;
+    uint64_t taken_n58 = delta.high;
 
-    if (s->soc_n58 < fx_add_u64(delta.high, borrow)) {
-        s->soc_n58 = 0;
-        s->soc_rest = 0;
-        s->is_exhausted = true;
-        return;
+    if (rest >= delta.low) {
+        rest -= delta.low;
+    } else {
+        rest = UINT32_MAX - (delta.low - rest) + 1u;
+        taken_n58 = fx_add_u64(taken_n58, 1);
     }
-    s->soc_n58 -= delta.high + borrow;
-    s->soc_rest -= delta.low;
+    if (s->soc_n58 < taken_n58) {
+        s->is_exhausted = true;
+        taken_n58 = s->soc_n58;
+        rest = 0;
+    }
+    s->soc_n58 -= taken_n58;
+    s->soc_rest = rest;
 }
 
 void store_step(struct store *store, const struct store_flow *flow)
@@ -153,9 +164,9 @@ void store_step(struct store *store, const struct store_flow *flow)
     }
     store->I_nA_n32 = net(charge_n32, discharge_n32, &store->is_charging);
     if (store->is_charging) {
-        add_charge(store, store->I_nA_n32);
+        add_charge(store);
     } else {
-        take_charge(store, store->I_nA_n32);
+        take_charge(store);
     }
     look_up(store);
     store->V_uV = terminal_uV(store);

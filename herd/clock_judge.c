@@ -17,9 +17,9 @@ static bool claims_more(const struct body_clock *claim, int64_t limit_ns)
            || sum_ns > limit_ns;
 }
 
-enum clock_judgement clock_judge(const struct clock_evidence *evidence, int64_t median_ns,
-                                 int64_t limit_ns, enum clock_source source,
-                                 char why[CLOCK_WHY_SIZE])
+enum clock_judgement clock_judge(const struct clock_evidence *evidence,
+                                 const struct clock_median *median, int64_t limit_ns,
+                                 enum clock_source source, char why[CLOCK_WHY_SIZE])
 {
     const struct clock_view *view = &evidence->view;
     const struct body_clock *claim = &evidence->claim;
@@ -29,10 +29,11 @@ enum clock_judgement clock_judge(const struct clock_evidence *evidence, int64_t 
         snprintf(why, CLOCK_WHY_SIZE, "clock: no exchange of timestamps came through");
         return CLOCK_UNHEARD;
     }
-    if (clock_view_is_proven_off(view, median_ns, limit_ns)) {
+    if (clock_view_is_proven_off(view, median, limit_ns)) {
         snprintf(why, CLOCK_WHY_SIZE,
                  "clock: proven off by %.6f s (+-%.6f s) from the median of the nodes",
-                 (double)(view->offset_ns - median_ns) / 1e9, (double)view->bound_ns / 1e9);
+                 (double)(view->offset_ns - median->offset_ns) / 1e9,
+                 (double)view->bound_ns / 1e9);
         return CLOCK_PROVEN_OFF;
     }
     if (source == CLOCK_SOURCE_ANY) {

@@ -31,8 +31,8 @@ enum clock_judgement {
 
 /* The reference is the median of the nodes, not this machine. With CLOCK_SOURCE_ANY only what
  * is proven counts. `why` says it in words ("" when good). */
-enum clock_judgement clock_judge(const struct clock_evidence *evidence, int64_t median_ns,
-                                 int64_t limit_ns, enum clock_source source,
-                                 char why[CLOCK_WHY_SIZE]);
+enum clock_judgement clock_judge(const struct clock_evidence *evidence,
+                                 const struct clock_median *median, int64_t limit_ns,
+                                 enum clock_source source, char why[CLOCK_WHY_SIZE]);
 
 #endif

@@ -33,26 +33,52 @@ static int compare(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-bool clock_view_median(const struct clock_view *views, size_t n_views, int64_t *median_ns)
+static int64_t middle_of(int64_t *values, size_t count)
 {
-    int64_t *offsets = calloc(n_views + 1, sizeof(*offsets));
+    qsort(values, count, sizeof(*values), compare);
+    return count % 2 == 1 ? values[count / 2]
+                          : values[count / 2 - 1] / 2 + values[count / 2] / 2;
+}
+
+/* Saturated: a node's clock may say anything. */
+static int64_t add(int64_t a, int64_t b)
+{
+    int64_t sum = 0;
+
+    if (!__builtin_add_overflow(a, b, &sum)) {
+        return sum;
+    }
+    return b > 0 ? INT64_MAX : INT64_MIN;
+}
+
+/* Every clock is at or above its lower end, so the median is at or above the median of the
+ * lower ends; and so for the upper ones. */
+bool clock_view_median(const struct clock_view *views, size_t n_views,
+                       struct clock_median *median)
+{
+    int64_t *lows = calloc(n_views + 1, sizeof(*lows));
+    int64_t *highs = calloc(n_views + 1, sizeof(*highs));
     size_t count = 0;
 
-    for (size_t i = 0; offsets != NULL && i < n_views; i++) {
+    for (size_t i = 0; lows != NULL && highs != NULL && i < n_views; i++) {
         if (views[i].n_exchanges > 0) {
-            offsets[count++] = views[i].offset_ns;
+            lows[count] = add(views[i].offset_ns, -views[i].bound_ns);
+            highs[count++] = add(views[i].offset_ns, views[i].bound_ns);
         }
     }
     if (count > 0) {
-        qsort(offsets, count, sizeof(*offsets), compare);
-        *median_ns = count % 2 == 1 ? offsets[count / 2]
-                                    : offsets[count / 2 - 1] / 2 + offsets[count / 2] / 2;
+        int64_t low_ns = middle_of(lows, count);
+        int64_t high_ns = middle_of(highs, count);
+
+        median->offset_ns = low_ns / 2 + high_ns / 2;
+        median->bound_ns = high_ns / 2 - low_ns / 2 + 2;
     }
-    free(offsets);
+    free(lows);
+    free(highs);
     return count > 0;
 }
 
-bool clock_view_is_proven_off(const struct clock_view *view, int64_t median_ns,
+bool clock_view_is_proven_off(const struct clock_view *view, const struct clock_median *median,
                               int64_t limit_ns)
 {
     int64_t distance_ns = 0;
@@ -60,12 +86,12 @@ bool clock_view_is_proven_off(const struct clock_view *view, int64_t median_ns,
     if (view->n_exchanges == 0) {
         return false;
     }
-    if (__builtin_sub_overflow(view->offset_ns, median_ns, &distance_ns)
+    if (__builtin_sub_overflow(view->offset_ns, median->offset_ns, &distance_ns)
         || distance_ns == INT64_MIN) {
         return true;
     }
     if (distance_ns < 0) {
         distance_ns = -distance_ns;
     }
-    return distance_ns - view->bound_ns > limit_ns;
+    return distance_ns - view->bound_ns - median->bound_ns > limit_ns;
 }

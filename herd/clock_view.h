@@ -20,12 +20,20 @@ struct clock_view {
 void clock_view_add(struct clock_view *view, int64_t t1_ns, int64_t t2_ns, int64_t t3_ns,
                     int64_t t4_ns);
 
-/* The median of the offsets of views with an exchange; of an even number, the mean of the two
- * in the middle. false when there is none. */
-bool clock_view_median(const struct clock_view *views, size_t n_views, int64_t *median_ns);
+/* The median of the nodes' clocks, as well as it is known: it lies within offset +- bound. Of
+ * an even number, the mean of the two in the middle. */
+struct clock_median {
+    int64_t offset_ns;
+    int64_t bound_ns;
+};
 
-/* True when the clock is further than limit from the median, whatever the network did. */
-bool clock_view_is_proven_off(const struct clock_view *view, int64_t median_ns,
+/* Over the views with an exchange; false when there is none. */
+bool clock_view_median(const struct clock_view *views, size_t n_views,
+                       struct clock_median *median);
+
+/* True when the clock is further than limit from the median, whatever the network did to this
+ * clock's exchanges or to those that the median comes from. */
+bool clock_view_is_proven_off(const struct clock_view *view, const struct clock_median *median,
                               int64_t limit_ns);
 
 #endif

@@ -64,7 +64,7 @@ struct survey {
     bool *is_mute; /* did not answer once: not asked again */
     size_t turn;   /* whose turn it is: every n_turns-th node */
     size_t n_turns;
-    int64_t median_ns;
+    struct clock_median median;
     bool has_median;
 };
 
@@ -114,8 +114,8 @@ static void exchange(struct survey *survey)
             }
         }
     }
-    survey->has_median = clock_view_median(survey->views, survey->context.inventory->n_nodes,
-                                           &survey->median_ns);
+    survey->has_median =
+        clock_view_median(survey->views, survey->context.inventory->n_nodes, &survey->median);
 }
 
 /* "" when nothing is wrong with it. */
@@ -126,7 +126,7 @@ static const char *judge(const struct survey *survey, size_t i)
     if (survey->views[i].n_exchanges == 0) {
         return "no answer";
     }
-    if (clock_view_is_proven_off(&survey->views[i], survey->median_ns,
+    if (clock_view_is_proven_off(&survey->views[i], &survey->median,
                                  survey->request->limit_ns)) {
         return "proven off";
     }
@@ -152,7 +152,7 @@ static void put_json(const struct survey *survey, size_t i)
     json_u64(&json, "exchanges", view->n_exchanges);
     if (view->n_exchanges > 0) {
         json_i64(&json, "offset_ns", view->offset_ns);
-        json_i64(&json, "offset_to_median_ns", view->offset_ns - survey->median_ns);
+        json_i64(&json, "offset_to_median_ns", view->offset_ns - survey->median.offset_ns);
         json_i64(&json, "bound_ns", view->bound_ns);
         json_text(&json, "source", claim->source);
         json_bool(&json, "is_locked", claim->is_locked);
@@ -177,7 +177,7 @@ static void put_row(const struct survey *survey, struct table *table, size_t i)
             table_cell(table, "-");
         }
     } else {
-        table_cell(table, "%s", human_ns(view->offset_ns - survey->median_ns, text));
+        table_cell(table, "%s", human_ns(view->offset_ns - survey->median.offset_ns, text));
         table_cell(table, "+-%s", human_ns(view->bound_ns, text));
         table_cell(table, "%s", claim->source);
         table_cell(table, "%s", claim->is_locked ? "yes" : "no");
@@ -207,8 +207,8 @@ static void put_conclusion(const struct survey *survey)
     printf("The median of the nodes is %s from this machine's clock. This network can prove a "
            "clock off\nby more than %s; clock_error_max (%s here) below that rests on what the "
            "daemons claim.\n",
-           human_ns(survey->median_ns, median),
-           human_ns(worst_ns + survey->request->limit_ns, proven),
+           human_ns(survey->median.offset_ns, median),
+           human_ns(worst_ns + survey->median.bound_ns + survey->request->limit_ns, proven),
            human_ns(survey->request->limit_ns, limit));
 }
 

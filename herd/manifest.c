@@ -57,7 +57,7 @@ static void put_clock(struct buf *out, const struct run *run, const struct run_n
                "    clock: {offset_to_median_ns: %" PRId64 ", bound_ns: %" PRId64
                ", exchanges: %u, is_locked: %s, claimed_offset_ns: %" PRId64
                ", claimed_bound_ns: %" PRId64 ", source: ",
-               node->clock.view.offset_ns - run->median_ns, node->clock.view.bound_ns,
+               node->clock.view.offset_ns - run->median.offset_ns, node->clock.view.bound_ns,
                node->clock.view.n_exchanges, claim->is_locked ? "true" : "false",
                claim->claimed_offset_ns, claim->claimed_bound_ns);
     yaml_emit_scalar(claim->source, out);
@@ -126,7 +126,7 @@ static void put_head(struct buf *out, const struct run *run)
     buf_printf(out,
                "T_ns: %" PRId64 "\narm_n: %" PRIu64 "\nclock_error_max_ns: %" PRId64
                "\nmedian_offset_ns: %" PRId64 "\nis_attached: %s\n",
-               run->start.T_ns, run->start.n, run->clock_error_max_ns, run->median_ns,
+               run->start.T_ns, run->start.n, run->clock_error_max_ns, run->median.offset_ns,
                run->is_attached ? "true" : "false");
     if (run->stop_sample > 0) {
         buf_printf(out, "stopped_after_samples: %" PRIu64 "\n", run->stop_sample);

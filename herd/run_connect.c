@@ -147,7 +147,7 @@ static bool find_median(struct run *run)
     for (size_t i = 0; views != NULL && i < run->n_nodes; i++) {
         views[i] = run->nodes[i].clock.view;
     }
-    run->has_median = views != NULL && clock_view_median(views, run->n_nodes, &run->median_ns);
+    run->has_median = views != NULL && clock_view_median(views, run->n_nodes, &run->median);
     free(views);
     return run->has_median;
 }
@@ -156,7 +156,8 @@ static void note_clock(struct run *run, size_t i)
 {
     const struct run_node *node = &run->nodes[i];
     struct journal_entry entry = { .kind = JOURNAL_CLOCK,
-                                   .offset_ns = node->clock.view.offset_ns - run->median_ns,
+                                   .offset_ns =
+                                       node->clock.view.offset_ns - run->median.offset_ns,
                                    .bound_ns = node->clock.view.bound_ns };
 
     snprintf(entry.node, sizeof(entry.node), "%s", run->names[i]);
@@ -169,7 +170,7 @@ static void set_network(struct run *run)
 {
     struct start_network *network = &run->start.config.network;
 
-    network->median_offset_ns = run->has_median ? run->median_ns : 0;
+    network->median_offset_ns = run->has_median ? run->median.offset_ns : 0;
     for (size_t i = 0; i < run->n_nodes; i++) {
         const struct clock_view *view = &run->nodes[i].clock.view;
         int64_t offset_ns = view->offset_ns < 0 ? -view->offset_ns : view->offset_ns;
@@ -210,7 +211,7 @@ int run_measure_clocks(struct run *run)
             continue;
         }
         note_clock(run, i);
-        if (clock_judge(&node->clock, run->median_ns, run->clock_error_max_ns,
+        if (clock_judge(&node->clock, &run->median, run->clock_error_max_ns,
                         node->config->clock_source, why)
             != CLOCK_GOOD) {
             exclude(run, i, ERR_STATE, why);

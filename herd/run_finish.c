@@ -19,7 +19,7 @@ static bool is_proven_off_now(const struct run *run, const struct run_node *node
         node->clock_now.n_exchanges > 0 ? &node->clock_now : &node->clock_before;
 
     return run->has_median
-           && clock_view_is_proven_off(view, run->median_ns, run->clock_error_max_ns);
+           && clock_view_is_proven_off(view, &run->median, run->clock_error_max_ns);
 }
 
 void run_judge(struct run *run, size_t i)

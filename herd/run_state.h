@@ -122,7 +122,7 @@ struct run {
     struct inputs inputs;
     struct supply *supply;
     struct progress *progress;
-    int64_t median_ns;
+    struct clock_median median;
     bool has_median;
 
     /* what the loop waits for */

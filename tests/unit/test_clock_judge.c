@@ -63,12 +63,13 @@ static void test_judgements(void **state)
                      .claimed_offset_ns = scene->claimed_offset_ns,
                      .claimed_bound_ns = scene->claimed_bound_ns },
         };
+        const struct clock_median median = { .offset_ns = MEDIAN_NS };
         char why[CLOCK_WHY_SIZE];
         enum clock_judgement judgement = CLOCK_GOOD;
 
         evidence.view.offset_ns =
             scene->offset_ns == INT64_MIN ? INT64_MIN : scene->offset_ns + MEDIAN_NS;
-        judgement = clock_judge(&evidence, MEDIAN_NS, LIMIT_NS, scene->source, why);
+        judgement = clock_judge(&evidence, &median, LIMIT_NS, scene->source, why);
         if (judgement != scene->expected) {
             fail_msg("%s: %d (%s)", scene->name, (int)judgement, why);
         }

@@ -12,6 +12,7 @@
 #include "common/units.h"
 
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,22 @@ struct request {
     const char *truth;
     const char *sweep;
 };
+
+static volatile sig_atomic_t is_interrupted;
+
+static void note_signal(int number)
+{
+    (void)number;
+    is_interrupted = 1;
+}
+
+static void watch_signals(void)
+{
+    struct sigaction action = { .sa_handler = note_signal };
+
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
 
 /* ---- what came of it ---- */
 
@@ -200,9 +217,11 @@ static int run_sweep(const struct cmd_options *options, const struct request *re
     struct simulation_result results[SWEEP_MAX_VALUES];
     struct sweep sweep;
 
-    if (sweep_parse(&sweep, request->sweep, mode, err) < 0
-        || sweep_run(&sweep, &input->simulation, 0, results, err) < 0) {
+    if (sweep_parse(&sweep, request->sweep, mode, err) < 0) {
         return -1;
+    }
+    if (sweep_run(&sweep, &input->simulation, 0, results, err) < 0) {
+        return is_interrupted ? err_set(err, ERR_INTERRUPTED, "interrupted") : -1;
     }
     if (!options->is_json) {
         print_table(&sweep, results, mode);
@@ -211,6 +230,15 @@ static int run_sweep(const struct cmd_options *options, const struct request *re
         put_json(&results[i], sweep.name, sweep.values[i]);
     }
     return 0;
+}
+
+/* A simulation_fn: what is half done is removed when it is given up. */
+static int take_or_stop(void *arg, const struct simulation_piece *piece, struct err *err)
+{
+    if (is_interrupted) {
+        return err_set(err, ERR_INTERRUPTED, "interrupted");
+    }
+    return simulate_file_take(arg, piece, err);
 }
 
 static int run_one(const struct cmd_options *options, const struct request *request,
@@ -230,7 +258,7 @@ static int run_one(const struct cmd_options *options, const struct request *requ
     if (file == NULL) {
         return -1;
     }
-    input->simulation.take = simulate_file_take;
+    input->simulation.take = take_or_stop;
     input->simulation.arg = file;
     input->simulation.truth = request->truth;
     if (simulate(&input->simulation, &result, err) == 0
@@ -341,6 +369,7 @@ static int run(const struct cmd_options *options, int argc, char **argv)
     if (status != 0) {
         return status;
     }
+    watch_signals();
     input = simulate_input_open(&request.input, &faults, &err);
     if (input == NULL) {
         status = faults.count > 0 ? cmd_fail_faults(options, "simulate", &faults)

@@ -6,9 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -141,6 +143,17 @@ struct child {
     int fd;
 };
 
+/* Held back around fork: a child must not take the parent's handler for its own end. */
+static void set_signals(int how)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    (void)sigprocmask(how, &set, NULL);
+}
+
 /* The child's part: never returns. */
 static void run_variant(const struct sweep *sweep, const struct simulation *simulation,
                         size_t i, int fd)
@@ -149,6 +162,10 @@ static void run_variant(const struct sweep *sweep, const struct simulation *simu
     struct simulation variant = *simulation;
     struct answer answer;
 
+    (void)signal(SIGINT, SIG_DFL);
+    (void)signal(SIGTERM, SIG_DFL);
+    set_signals(SIG_UNBLOCK);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     memset(&answer, 0, sizeof(answer));
     sweep_apply(sweep, i, &config);
     variant.config = &config;
@@ -169,11 +186,13 @@ static int start_child(struct child *child, const struct sweep *sweep,
         return err_set_errno(err, "pipe");
     }
     fflush(NULL);
+    set_signals(SIG_BLOCK);
     child->pid = fork();
     if (child->pid == 0) {
         close(ends[0]);
         run_variant(sweep, simulation, i, ends[1]);
     }
+    set_signals(SIG_UNBLOCK);
     close(ends[1]);
     child->fd = ends[0];
     if (child->pid < 0) {

@@ -3,6 +3,7 @@
 """herd simulate: results agree with what was true, whatever harvests and whatever emulates."""
 import json
 import os
+import signal
 import subprocess
 import tempfile
 
@@ -140,6 +141,32 @@ def test_a_recorded_harvest_is_an_input_of_any_compression():
             assert energies[-1].pop("wall_s") > 0
             assert energies[-1]["n_samples"] == 100000
         assert energies[0] == energies[1]
+
+
+def test_interrupted_it_leaves_nothing():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "experiment.yaml")
+        with open(path, "w", encoding="utf-8") as file:
+            yaml.safe_dump(harvest(duration="1 h"), file)
+        for words in (["-o", "r.h5", "-c", "r.csv"],
+                      ["-S", "voltage_step_mV=5.5,6,7"]):
+            process = subprocess.Popen([HERD, "simulate", path, "-e", SKY, *words], cwd=folder,
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                       start_new_session=True)
+            if "-o" in words:
+                harness.wait_for("a growing log",
+                                 lambda: os.path.isdir(os.path.join(folder, "r.h5.rlog")))
+            else:
+                harness.wait_for("variants", lambda: children(process.pid))
+            os.killpg(process.pid, signal.SIGINT)
+            _, text = process.communicate(timeout=20)
+            assert process.returncode == 130 and b"interrupted" in text, (process, text)
+            assert os.listdir(folder) == ["experiment.yaml"], os.listdir(folder)
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return file.read().split()
 
 
 def test_examples_run_under_a_sky():

@@ -459,7 +459,7 @@ static void test_impossible_worlds_are_refused(void **state)
     config.transducer.temperature_C = -273.15;
     expect_refusal(&config, "transducer: temperature_C is not between -100 and 200");
     config = world_config_default();
-    config.noise_lsb_rms = NAN;
+    config.noise_lsb_rms = (double)NAN;
     expect_refusal(&config, "converters: noise_lsb_rms is not between 0 and 1000");
     config = world_config_default();
     config.emu_adc_I_B.gain_error = -1;

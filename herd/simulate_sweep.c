@@ -151,7 +151,7 @@ static void set_signals(int how)
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
-    (void)sigprocmask(how, &set, NULL);
+    (void)sigprocmask(how, &set, NULL); // NOLINT(concurrency-mt-unsafe)
 }
 
 /* The child's part: never returns. */

@@ -28,10 +28,10 @@ void run_judge(struct run *run, size_t i)
     const struct start_node *start = &run->start.nodes[i];
     struct verdict_facts facts = {
         .took_part = start->is_told,
-        .is_refusal = start->is_out,
+        .is_refusal = start->is_out && !start->is_called_off,
         .is_started = start->word == START_WORD_STARTED || node->is_started,
         .is_not_started = start->word == START_WORD_NOT_STARTED,
-        .why = start->is_out ? start->why : run->start.why,
+        .why = start->is_out && !start->is_called_off ? start->why : run->start.why,
         .start_error_ns = node->started.start_error_ns,
         .start_bound_ns = node->started.start_bound_ns,
         .clock_error_max_ns = run->clock_error_max_ns,

@@ -104,6 +104,18 @@ static bool act(struct run *run, const struct start_action *action, bool *must_c
     return true;
 }
 
+/* The protocol knows nodes by number only. */
+static void name_culprit(struct run *run)
+{
+    char why[START_WHY_SIZE];
+
+    if (run->start.culprit < run->n_nodes) {
+        snprintf(why, sizeof(why), "%.63s, which is required: %.160s",
+                 run->names[run->start.culprit], run->start.nodes[run->start.culprit].why);
+        memcpy(run->start.why, why, sizeof(why));
+    }
+}
+
 static void show_phase(struct run *run, enum start_phase before)
 {
     char text[CLOCK_TEXT_SIZE];
@@ -124,6 +136,7 @@ static void show_phase(struct run *run, enum start_phase before)
                        text);
         break;
     case START_CANCELLING:
+        name_culprit(run);
         progress_warn(run->progress, PROGRESS_ALL, "cancelling", "nobody starts: %s",
                       run->start.why);
         break;

@@ -19,6 +19,7 @@ int start_init(struct start *start, const struct start_config *config, const boo
 {
     memset(start, 0, sizeof(*start));
     start->config = *config;
+    start->culprit = SIZE_MAX;
     start->max_actions = config->n_nodes * ACTIONS_PER_NODE + ACTIONS_BESIDE;
     start->nodes = calloc(config->n_nodes + 1, sizeof(*start->nodes));
     start->actions = calloc(start->max_actions, sizeof(*start->actions));
@@ -100,6 +101,7 @@ static void on_cancelled(struct start *start, struct start_node *node)
 {
     /* Unasked, it is the end of a lease, or the loss of what was prepared. */
     node->is_free = true;
+    node->is_called_off = start->phase == START_CANCELLING && !node->is_out;
     start_prove_not_started(
         node, ERR_STATE, start->phase == START_CANCELLING ? "cancelled" : "the node cancelled");
 }

@@ -115,7 +115,8 @@ struct start_node {
     bool is_going;
     bool is_started;
     bool is_ended;
-    bool is_orphan; /* CANCEL came too late for it */
+    bool is_orphan;     /* CANCEL came too late for it */
+    bool is_called_off; /* it would have, but CANCEL came */
     bool is_rebooted;
     bool needs_later; /* refused T as too near */
     enum start_word word;
@@ -155,6 +156,7 @@ struct start {
     int64_t now_ns;
     char why[START_WHY_SIZE]; /* of a cancellation */
     enum err_code code;
+    size_t culprit;               /* the node because of which; SIZE_MAX: none */
     struct start_action *actions; /* of the last step */
     size_t n_actions;
     size_t max_actions;

@@ -185,6 +185,7 @@ static bool has_required_loss(struct start *start)
 
         if (node->is_required && node->is_out) {
             snprintf(why, sizeof(why), "a required node takes no part: %s", node->why);
+            start->culprit = i;
             start_cancel(start, node->code, why);
             return true;
         }
@@ -210,16 +211,21 @@ static void prepare(struct start *start)
             continue;
         }
         n_in++;
-        if (!node->is_ready && start->now_ns >= node->again_ns) {
-            node->is_asked = true;
-            tell(start, i, VERB_PREPARE, START_AGAIN_PREPARE_MS);
-        }
     }
     if (has_required_loss(start)) {
         return;
     }
     if (n_in == 0) {
         start_cancel(start, ERR_STATE, "no node is ready");
+        return;
+    }
+    for (size_t i = 0; i < start->config.n_nodes; i++) {
+        struct start_node *node = &start->nodes[i];
+
+        if (!node->is_out && !node->is_ready && start->now_ns >= node->again_ns) {
+            node->is_asked = true;
+            tell(start, i, VERB_PREPARE, START_AGAIN_PREPARE_MS);
+        }
     }
 }
 

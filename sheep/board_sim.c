@@ -110,14 +110,13 @@ static void set_priority(bool is_high)
     (void)pthread_setschedparam(pthread_self(), is_high ? SCHED_FIFO : SCHED_OTHER, &param);
 }
 
-/* Sleeps most of the way and spins the rest, with priority: returns the tick it became. */
+/* Sleeps most of the way and spins the rest: returns the tick it became. */
 static uint64_t wait_for_start(const struct board_sim *sim, uint64_t tick)
 {
     int64_t wake_ns = mono_at(sim, tick) - SPIN_US * NS_PER_US;
     struct timespec wake = { wake_ns / NS_PER_S, wake_ns % NS_PER_S };
     uint64_t now = 0;
 
-    set_priority(true);
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &wake, NULL) == EINTR) {}
     do {
         now = tick_now(sim);
@@ -272,6 +271,8 @@ static void note_state(struct board_sim *sim)
         sim_outside_begin(&sim->outside, sim->truth_path, sim->is_emulation);
         tracer_start(&sim->tracer, world_pins(sim->world));
     }
+    /* With priority while it still sleeps: without it, it might not even wake in time. */
+    set_priority(state == PRU_STATE_ARMED && sim->config.speed == SIM_REAL);
     if (state == PRU_STATE_ARMED) {
         timebase_start(&sim->timebase,
                        sim->sampler.start_tick

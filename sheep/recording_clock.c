@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 enum {
-    ARM_LEAD_MS = 30, /* between the last reading of the clock and T */
+    ARM_LEAD_MS = 120, /* between the last reading of the clock and T; a busy host takes some */
     READ_EARLY_MS = 50,
     READ_RUNNING_MS = 250,
     START_TIMEOUT_MS = 1000,

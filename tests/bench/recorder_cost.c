@@ -49,7 +49,10 @@ static int64_t cpu_ns(void)
     const struct dirent *entry = NULL;
     int64_t sum = 0;
 
-    while (tasks != NULL && (entry = readdir(tasks)) != NULL) {
+    if (tasks == NULL) {
+        die("no /proc");
+    }
+    while ((entry = readdir(tasks)) != NULL) {
         char path[300];
         char name[32] = "";
         char numbers[64] = "";

@@ -163,7 +163,7 @@ struct rlog_writer *rlog_writer_create(const char *folder, const struct rlog_man
     writer->fd = open_segment(writer, 0, err);
     snprintf(parent, sizeof(parent), "%s/..", folder);
     if (writer->fd < 0 || begin_segment(writer, err) < 0 || rlog_writer_sync(writer, err) < 0
-        || rlog_sync_folder(parent, err) < 0) {
+        || rlog_sync_folder(folder, err) < 0 || rlog_sync_folder(parent, err) < 0) {
         goto fail;
     }
     return writer;

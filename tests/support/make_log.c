@@ -6,6 +6,7 @@
  * mode=harvest|emulate datatype=ivsample|ivcurve|isc_voc samples=N compression=0..9 level of
  * the records, gap=FIRST:COUNT (declared), hole=FIRST:COUNT (not declared), voltage=0|1
  * current=0|1 storage=0|1 edges=N texts=N remark=TEXT noise=BITS T=NS cut=1 (no END)
+ * sync=N (after N samples each)
  *
  * Voltage of sample n is (n * 7919 + noise) mod 2^18, current (n * 104729 + noise) mod 2^18. */
 #include "common/gpio_codec.h"
@@ -33,6 +34,7 @@ struct plan {
     int64_t T_ns;
     const char *remark;
     bool is_cut;
+    uint64_t sync_samples;
 };
 
 struct maker {
@@ -147,6 +149,18 @@ static void put_anchor(struct maker *maker, uint64_t sample)
     put(maker, header, &anchor, sizeof(anchor));
 }
 
+static void sync_log(struct maker *maker)
+{
+    struct err err = { 0 };
+
+    for (size_t i = 0; i < 2; i++) {
+        overview_flush(&maker->overview[i]);
+    }
+    if (rlog_writer_sync(maker->writer, &err) < 0) {
+        die(&err);
+    }
+}
+
 static void put_data(struct maker *maker)
 {
     const struct plan *plan = &maker->plan;
@@ -171,6 +185,9 @@ static void put_data(struct maker *maker)
         }
         put_streams(maker, at, (uint32_t)(end - at));
         at = end;
+        if (plan->sync_samples > 0 && at % plan->sync_samples == 0) {
+            sync_log(maker);
+        }
     }
     for (size_t i = 0; i < 2; i++) {
         overview_finish(&maker->overview[i]);
@@ -312,6 +329,8 @@ static void set(struct maker *maker, const char *key, const char *value)
         plan->T_ns = (int64_t)number;
     } else if (strcmp(key, "remark") == 0) {
         plan->remark = value;
+    } else if (strcmp(key, "sync") == 0) {
+        plan->sync_samples = number;
     } else if (strcmp(key, "cut") == 0) {
         plan->is_cut = number != 0;
     } else {

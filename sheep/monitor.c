@@ -14,6 +14,7 @@
 
 enum {
     TICK_MS = 1000,
+    TIME_TICKS = 10,
     LEVEL_WARNING = 30
 };
 
@@ -23,6 +24,7 @@ struct monitors {
     struct monitor_uart *uart;
     struct monitor_kernel *kernel;
     struct monitor_system system;
+    uint64_t n_ticks;
     int quit_fd;
     pthread_t thread;
     bool has_thread;
@@ -112,6 +114,10 @@ static int64_t do_timers(struct monitors *monitors, int64_t now_ns, int64_t *nex
         if (monitors->uart != NULL) {
             monitor_uart_tick(monitors->uart);
         }
+        if (monitors->log.time && monitors->n_ticks % TIME_TICKS == 0) {
+            monitor_time_sample(&monitors->out);
+        }
+        monitors->n_ticks++;
     }
     if (monitors->log.system_ns > 0 && now_ns >= *next_system_ns) {
         *next_system_ns += monitors->log.system_ns;
@@ -169,7 +175,7 @@ static void *run_thread(void *arg)
 
 static bool is_anything_on(const struct log_config *log)
 {
-    return log->kernel || log->sheep || log->uart.enable || log->system_ns > 0;
+    return log->kernel || log->sheep || log->time || log->uart.enable || log->system_ns > 0;
 }
 
 struct monitors *monitors_create(const struct monitors_options *options, struct err *err)

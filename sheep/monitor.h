@@ -108,4 +108,11 @@ void system_parse_memory(const char *text, int64_t *values);
 void system_parse_disks(const char *text, int64_t *values);
 void system_parse_network(const char *text, int64_t *values);
 
+/* monitor_time.c: what the kernel knows of its clock, whoever disciplines it, as a line of the
+ * time stream. Reading daemons themselves (linuxptp, chrony) is not built yet. */
+void monitor_time_sample(const struct monitor_out *out);
+
+struct timex;
+void monitor_time_describe(const struct timex *state, char *text, size_t size);
+
 #endif

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/timex.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@ struct heard {
     size_t n_uart;
     int64_t first_utc_ns;
     unsigned n_said;
+    unsigned n_time;
     char said[256];
     int64_t values[N_SYSTEM_COLUMNS];
     unsigned n_values;
@@ -46,6 +48,9 @@ static bool hear(void *arg, struct recorder_row *row)
     case RLOG_STREAM_SHEEP:
         heard->n_said++;
         memcpy(heard->said, row->payload, row->size < 255 ? row->size : 255);
+        break;
+    case RLOG_STREAM_NTP:
+        heard->n_time++;
         break;
     case RLOG_STREAM_SYS_UTIL:
         assert_int_equal(row->count, N_SYSTEM_COLUMNS);
@@ -217,11 +222,31 @@ static void test_proc_tables_are_parsed(void **state)
     assert_int_equal(values[SYSTEM_NET_SENT_BYTES], 456);
 }
 
+static void test_state_of_the_kernels_clock_is_described(void **state)
+{
+    struct timex clock_state = {
+        .status = STA_UNSYNC, .offset = -12, .freq = 655360, .esterror = 3, .maxerror = 16000000
+    };
+    char text[256];
+
+    (void)state;
+    monitor_time_describe(&clock_state, text, sizeof(text));
+    assert_string_equal(text, "kernel clock: not disciplined, offset -12000 ns, frequency "
+                              "+10.000 ppm, estimated error 3 us, maximum error 16000000 us");
+    clock_state.status = STA_NANO;
+    monitor_time_describe(&clock_state, text, sizeof(text));
+    assert_non_null(strstr(text, ": disciplined, offset -12 ns"));
+}
+
 static void test_monitors_run_together_and_end(void **state)
 {
     struct heard *heard = calloc(1, sizeof(*heard));
     struct log_config log = {
-        .system_ns = 10 * NS_PER_MS, .kernel = true, .sheep = true, .uart = {true, 115200}
+        .system_ns = 10 * NS_PER_MS,
+        .kernel = true,
+        .sheep = true,
+        .time = true,
+        .uart = {true, 115200}
     };
     struct pty pty = open_pty();
     struct monitors_options options = {
@@ -236,6 +261,7 @@ static void test_monitors_run_together_and_end(void **state)
     poll(NULL, 0, 100);
     monitors_destroy(&monitors);
     assert_memory_equal(heard->uart, "abc", 3);
+    assert_int_equal(heard->n_time, 1);
     assert_true(heard->n_values >= 3);
     assert_in_range(heard->values[SYSTEM_RAM_USED_PERCENT], 1, 100);
     log = (struct log_config){ 0 };
@@ -252,6 +278,7 @@ int main(void)
         cmocka_unit_test(test_uart_refuses_what_is_not_there),
         cmocka_unit_test(test_kmsg_lines_are_parsed),
         cmocka_unit_test(test_proc_tables_are_parsed),
+        cmocka_unit_test(test_state_of_the_kernels_clock_is_described),
         cmocka_unit_test(test_monitors_run_together_and_end),
     };
 

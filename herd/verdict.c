@@ -119,7 +119,8 @@ static void judge_data(const struct verdict_facts *facts, struct verdict *verdic
              facts->n_underruns);
     }
     if (facts->n_clamped > 0) {
-        note(verdict, VERDICT_REMARKS, "%" PRIu64 " samples at a converter's limit",
+        note(verdict, VERDICT_REMARKS,
+             "%" PRIu64 " samples outside an efficiency table, its edge was used",
              facts->n_clamped);
     }
     if (facts->is_cal_default) {

@@ -524,7 +524,6 @@ int vsource_derive_source(const struct source_config *source, const struct vsour
         || derive_output_capacitor(&finished, p, err) < 0) {
         return -1;
     }
-    p->G_input = vsource_scale_of(finished.R_input_mOhm > 0 ? 1e6 / finished.R_input_mOhm : 0);
     return finished.storage.is_present ? derive_store(&finished, &params->store, err) : 0;
 }
 

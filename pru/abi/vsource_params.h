@@ -103,7 +103,7 @@ struct vsource_converter {
     uint32_t V_input_drop_uV;
     uint32_t V_input_boost_threshold_uV;
     uint32_t R_input_kOhm_n28;
-    struct vsource_scale G_input; /* nA per uV; 0: no resistor */
+    uint32_t reserved_input[2];
     uint32_t V_enable_uV;
     uint32_t V_disable_uV;
     uint32_t V_pwr_good_enable_uV;
@@ -160,7 +160,7 @@ struct vsource_params {
 _Static_assert(sizeof(struct vsource_channel) == 12, "channel");
 _Static_assert(sizeof(struct vsource_scale) == 8, "scale");
 _Static_assert(sizeof(struct vsource_harvester) == 64, "harvester");
-_Static_assert(offsetof(struct vsource_converter, G_input) == 40, "converter");
+_Static_assert(offsetof(struct vsource_converter, reserved_input) == 40, "converter");
 _Static_assert(offsetof(struct vsource_converter, C_output) == 88, "converter");
 _Static_assert(offsetof(struct vsource_converter, P_output_charge_fW_n8) == 96, "converter");
 _Static_assert(offsetof(struct vsource_converter, LUT_input_n20) == 128, "converter");

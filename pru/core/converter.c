@@ -69,58 +69,71 @@ static void input_boost(struct converter *c, uint32_t I_nA, struct store_flow *f
     flow->charge_fW_n8 = fx_add_u64(flow->charge_fW_n8, c->P_input_fW_n8);
 }
 
-/* Without boost a current flows: what the source gives, as far as its voltage lies above the
- * store's, and no more than drives the rest of the voltage across the resistor. */
-static void input_diode(struct converter *c, uint32_t I_nA, struct store_flow *flow)
+static uint32_t resistor_drop(const struct converter *c, uint32_t I_nA)
 {
-    uint32_t above_uV = fx_sub_u32(c->V_input_uV, c->V_mid_uV);
-    uint32_t R_drop_uV = fx_clamp_u32(fx_mul_u32(I_nA, c->params->R_input_kOhm_n28) >> 28);
-
-    if (c->V_input_uV < c->V_mid_uV) {
-        I_nA = 0;
-    } else if (R_drop_uV > above_uV) {
-        I_nA = fx_min_u32(I_nA, fx_clamp_u32(fx_scale(above_uV, c->params->G_input)));
-        R_drop_uV = above_uV;
-    }
-    c->P_input_fW_n8 = to_n8(fx_mul_u32(c->V_input_uV - R_drop_uV, I_nA));
-    flow->charge_nA_n32 = fx_add_u64(flow->charge_nA_n32, (uint64_t)I_nA << 32);
+    return fx_clamp_u32(fx_mul_u32(I_nA, c->params->R_input_kOhm_n28) >> 28);
 }
 
-/* With feedback the harvester follows the store: its point toggles around it, and what lies
- * just below delivers its power, not its current, so that nothing is created. */
-static void input_feedback(struct converter *c, uint32_t I_nA, struct store_flow *flow)
+/* Without boost a current flows: what the source gives, as far as its voltage lies above the
+ * store's, and no more than drives the rest of the voltage across the resistances. */
+static void input_diode(struct converter *c, const struct store *store, uint32_t I_nA,
+                        struct store_flow *flow)
 {
-    uint32_t R_drop_uV = fx_clamp_u32(fx_mul_u32(I_nA, c->params->R_input_kOhm_n28) >> 28);
-    uint32_t above_uV = fx_sub_u32(c->V_input_uV, c->V_mid_uV);
-    uint32_t behind_uV = R_drop_uV > above_uV ? c->V_mid_uV : c->V_input_uV - R_drop_uV;
+    struct store_terminal terminal;
+    struct vsource_scale inverse;
+    uint64_t V_uV_n8 = (uint64_t)c->V_input_uV << 8;
+    uint64_t I_n32 = (uint64_t)I_nA << 32;
+    uint64_t most_n32 = 0;
 
-    c->V_request_uV =
-        fx_add_u32(c->V_mid_uV, fx_add_u32(R_drop_uV, c->params->V_input_drop_uV));
+    store_terminal(store, flow, &terminal);
+    inverse = fx_reciprocal(fx_add_u32(terminal.R_kOhm_n28, c->params->R_input_kOhm_n28));
+    inverse.shift -= 32;
+    /* n8 / n28 to n32 */
+    most_n32 = fx_scale(fx_sub_u64(V_uV_n8, terminal.V_uV_n8) << 20, inverse);
+    if (I_n32 > most_n32) {
+        I_n32 = most_n32;
+        I_nA = fx_high(most_n32);
+    }
+    c->P_input_fW_n8 =
+        to_n8(fx_mul_u32(fx_sub_u32(c->V_input_uV, resistor_drop(c, I_nA)), I_nA));
+    flow->charge_nA_n32 = fx_add_u64(flow->charge_nA_n32, I_n32);
+}
+
+/* With feedback the harvester follows the store: its point toggles around it. What suffices for
+ * the store's voltage delivers its current, what lies below its power: nothing is created. */
+static void input_feedback(struct converter *c, const struct store *store, uint32_t I_nA,
+                           struct store_flow *flow)
+{
+    struct store_terminal terminal;
+    uint32_t drop_uV = resistor_drop(c, I_nA);
+    uint32_t behind_uV = fx_sub_u32(c->V_input_uV, drop_uV);
+    uint64_t needed_uV_n8 = 0;
+
+    store_terminal(store, flow, &terminal);
+    needed_uV_n8 = terminal.V_uV_n8 + (fx_mul_u32(I_nA, terminal.R_kOhm_n28) >> 20);
+    c->V_request_uV = fx_add_u32(c->V_mid_uV, fx_add_u32(drop_uV, c->params->V_input_drop_uV));
     c->P_input_fW_n8 = to_n8(fx_mul_u32(behind_uV, I_nA));
-    if (fx_sub_u32(c->V_input_uV, R_drop_uV) >= c->V_mid_uV) {
+    if ((uint64_t)behind_uV << 8 >= needed_uV_n8) {
         flow->charge_nA_n32 = fx_add_u64(flow->charge_nA_n32, (uint64_t)I_nA << 32);
     } else {
-        uint32_t left_uV = fx_sub_u32(c->V_input_uV, R_drop_uV);
-
-        flow->charge_fW_n8 = fx_add_u64(flow->charge_fW_n8, to_n8(fx_mul_u32(left_uV, I_nA)));
+        flow->charge_fW_n8 = fx_add_u64(flow->charge_fW_n8, c->P_input_fW_n8);
     }
 }
 
-void converter_input(struct converter *converter, struct curve_point input,
-                     struct store_flow *flow)
+void converter_input(struct converter *converter, const struct store *store,
+                     struct curve_point input, struct store_flow *flow)
 {
     const struct vsource_converter *p = converter->params;
     uint32_t I_nA = fx_min_u32(input.current_nA, p->I_input_max_nA);
 
-    converter->is_clamped = false;
     converter->V_input_uV =
         fx_min_u32(fx_sub_u32(input.voltage_uV, p->V_input_drop_uV), p->V_input_max_uV);
     if (has(converter, VSOURCE_HAS_BOOST)) {
         input_boost(converter, I_nA, flow);
     } else if (has(converter, VSOURCE_HAS_FEEDBACK)) {
-        input_feedback(converter, I_nA, flow);
+        input_feedback(converter, store, I_nA, flow);
     } else if (has(converter, VSOURCE_HAS_STORE)) {
-        input_diode(converter, I_nA, flow);
+        input_diode(converter, store, I_nA, flow);
     } else {
         converter->V_mid_uV = converter->V_input_uV;
         converter->P_input_fW_n8 = 0;
@@ -133,6 +146,7 @@ void converter_output(struct converter *converter, uint32_t I_out_nA, struct sto
     uint64_t power_fW = fx_mul_u32(converter->V_out_uV, I_out_nA);
     bool is_outside = false;
 
+    converter->is_clamped = false;
     converter->P_output_fW_n8 = 0;
     if (converter->startup_drain_n > 0) {
         converter->startup_drain_n--;

@@ -35,10 +35,10 @@ struct converter {
 void converter_init(struct converter *converter, const struct vsource_converter *params,
                     uint32_t V_mid_uV);
 
-/* Input: what the harvester gives becomes a power (boost) or a current (no boost) into the
- * store, added to flow; without a store, V_mid. */
-void converter_input(struct converter *converter, struct curve_point input,
-                     struct store_flow *flow);
+/* Input, after the output: what the harvester gives becomes a power (boost) or a current (no
+ * boost) into the store, added to flow; without a store, V_mid. */
+void converter_input(struct converter *converter, const struct store *store,
+                     struct curve_point input, struct store_flow *flow);
 
 /* Output: what the target draws, added to flow: a power (buck) or a current. */
 void converter_output(struct converter *converter, uint32_t I_out_nA, struct store_flow *flow);

@@ -29,8 +29,11 @@ static void look_up(struct store *s)
     }
     s->V_oc_uV_n8 = interpolate(&p->V_oc_uV_n8[knot], fraction_n32);
     s->R_series_kOhm_n28 = interpolate(&p->R_series_kOhm_n28[knot], fraction_n32);
-    s->R_half_kOhm_n28 = fx_clamp_u32(
-        fx_scale(fx_sub_u32(p->V_oc_uV_n8[knot + 1], p->V_oc_uV_n8[knot]), p->R_half));
+    /* rounded up, as the root below */
+    s->R_half_kOhm_n28 =
+        fx_add_u32(fx_clamp_u32(fx_scale(
+                       fx_sub_u32(p->V_oc_uV_n8[knot + 1], p->V_oc_uV_n8[knot]), p->R_half)),
+                   1);
 }
 
 static uint32_t terminal_uV(const struct store *s)
@@ -66,24 +69,44 @@ static uint64_t net(uint64_t in, uint64_t out, bool *is_charging)
     return in >= out ? in - out : out - in;
 }
 
+static uint64_t leakage(const struct store *s)
+{
+    return fx_add_u64(s->params->I_leak_nA_n32, fx_scale(s->V_oc_uV_n8, s->params->G_leak));
+}
+
+void store_terminal(const struct store *store, const struct store_flow *flow,
+                    struct store_terminal *terminal)
+{
+    bool is_charging = false;
+    uint64_t direct_n32 = net(flow->charge_nA_n32,
+                              fx_add_u64(flow->discharge_nA_n32, leakage(store)), &is_charging);
+    uint32_t R_kOhm_n28 = fx_add_u32(store->R_series_kOhm_n28, store->R_half_kOhm_n28);
+    uint32_t shift_uV_n8 = fx_clamp_u32(fx_mul_shift(direct_n32, R_kOhm_n28, 52));
+
+    terminal->R_kOhm_n28 = R_kOhm_n28;
+    terminal->V_uV_n8 = is_charging ? fx_add_u32(store->V_oc_uV_n8, shift_uV_n8)
+                                    : fx_sub_u32(store->V_oc_uV_n8, shift_uV_n8);
+}
+
 /* The current that power_fW_n8 drives: P / V, V from the quadratic in the header. */
 static uint64_t power_current(struct store *s, uint64_t power_fW_n8, bool is_charging,
-                              uint32_t V_direct_uV_n8)
+                              const struct store_terminal *terminal)
 {
-    uint32_t R_kOhm_n28 = fx_add_u32(s->R_series_kOhm_n28, s->R_half_kOhm_n28);
-    uint64_t square_n16 = fx_mul_u32(V_direct_uV_n8, V_direct_uV_n8);
-    uint64_t four_PR_n16 = fx_mul_shift(power_fW_n8, R_kOhm_n28, 18); /* n36 - n16 - 2 */
+    uint64_t square_n16 = fx_mul_u32(terminal->V_uV_n8, terminal->V_uV_n8);
+    uint64_t four_PR_n16 =
+        fx_mul_shift(power_fW_n8, terminal->R_kOhm_n28, 18); /* n36 - n16 - 2 */
     uint64_t root_n8 = 0;
     struct vsource_scale inverse;
 
     if (is_charging) {
-        root_n8 = fx_sqrt_u64(fx_add_u64(square_n16, four_PR_n16));
+        /* rounded up: rather less charge than energy from nothing */
+        root_n8 = (uint64_t)fx_sqrt_u64(fx_add_u64(square_n16, four_PR_n16)) + 2;
     } else if (square_n16 >= four_PR_n16) {
         root_n8 = fx_sqrt_u64(square_n16 - four_PR_n16);
     } else {
         s->is_exhausted = true; /* beyond the most it can give: half the voltage */
     }
-    inverse = fx_reciprocal((root_n8 + V_direct_uV_n8) >> 1);
+    inverse = fx_reciprocal((root_n8 + terminal->V_uV_n8) >> 1);
     inverse.shift -= 32;
     return fx_scale(power_fW_n8, inverse);
 }
@@ -137,29 +160,22 @@ static void take_charge(struct store *s)
 
 void store_step(struct store *store, const struct store_flow *flow)
 {
-    const struct vsource_store *p = store->params;
-    uint64_t leak_n32 = fx_add_u64(p->I_leak_nA_n32, fx_scale(store->V_oc_uV_n8, p->G_leak));
     uint64_t charge_n32 = flow->charge_nA_n32;
-    uint64_t discharge_n32 = fx_add_u64(flow->discharge_nA_n32, leak_n32);
-    bool is_power_charging = false;
-    bool is_direct_charging = false;
-    uint64_t power_n8 = net(flow->charge_fW_n8, flow->discharge_fW_n8, &is_power_charging);
-    uint64_t direct_n32 = net(charge_n32, discharge_n32, &is_direct_charging);
+    uint64_t discharge_n32 = fx_add_u64(flow->discharge_nA_n32, leakage(store));
+    bool is_charging = false;
+    uint64_t power_n8 = net(flow->charge_fW_n8, flow->discharge_fW_n8, &is_charging);
+    struct store_terminal terminal;
 
     store->is_exhausted = false;
     store->is_full = false;
     if (power_n8 != 0) {
-        uint32_t R_kOhm_n28 = fx_add_u32(store->R_series_kOhm_n28, store->R_half_kOhm_n28);
-        uint32_t shift_uV_n8 = fx_clamp_u32(fx_mul_shift(direct_n32, R_kOhm_n28, 52));
-        uint32_t V_direct_uV_n8 = is_direct_charging
-                                      ? fx_add_u32(store->V_oc_uV_n8, shift_uV_n8)
-                                      : fx_sub_u32(store->V_oc_uV_n8, shift_uV_n8);
-        uint64_t I_n32 = power_current(store, power_n8, is_power_charging, V_direct_uV_n8);
-
-        if (is_power_charging) {
-            charge_n32 = fx_add_u64(charge_n32, I_n32);
+        store_terminal(store, flow, &terminal);
+        if (is_charging) {
+            charge_n32 =
+                fx_add_u64(charge_n32, power_current(store, power_n8, true, &terminal));
         } else {
-            discharge_n32 = fx_add_u64(discharge_n32, I_n32);
+            discharge_n32 =
+                fx_add_u64(discharge_n32, power_current(store, power_n8, false, &terminal));
         }
     }
     store->I_nA_n32 = net(charge_n32, discharge_n32, &store->is_charging);

@@ -36,6 +36,16 @@ struct store {
 
 void store_init(struct store *store, const struct vsource_store *params);
 
+/* What stands against a current into the store in this sample: the voltage that the direct
+ * currents of flow (and leakage) lead to, and the resistance that any further current sees. */
+struct store_terminal {
+    uint32_t V_uV_n8;
+    uint32_t R_kOhm_n28;
+};
+
+void store_terminal(const struct store *store, const struct store_flow *flow,
+                    struct store_terminal *terminal);
+
 /* One sample. The net power P flows at the voltage V that solves
  * V = V_oc + (I_direct + P/V) (R_series + R_half): the middle of the sample. That conserves
  * energy, from an empty store on. Leakage is added. Charging ends at soc_max, discharging at 0.

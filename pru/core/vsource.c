@@ -96,8 +96,8 @@ static void step_source(struct vsource *source, struct curve_point point, uint32
     flow.charge_nA_n32 = 0;
     flow.discharge_nA_n32 = 0;
     charge_output(source, &flow);
-    converter_input(converter, point, &flow);
     converter_output(converter, I_out_nA, &flow);
+    converter_input(converter, &source->store, point, &flow);
     if (has_store(source)) {
         store_step(&source->store, &flow);
         converter_update(converter, limited_V_mid(source));

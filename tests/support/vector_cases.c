@@ -237,6 +237,7 @@ int vector_run_calibration(struct vector_file *file, struct vector_result *resul
 struct power_case {
     struct vsource_params params;
     struct converter converter;
+    struct store store;
     int columns[4]; /* P_inp_fW, V_cnv_uV, P_out_fW, eta_inp_n8 */
     double worst_in;
     double worst_out;
@@ -256,6 +257,7 @@ static int open_power(const struct vector_file *file, const char *tag, struct po
     if (vsource_derive_source(&source, &input, &c->params, err) < 0) {
         return err_prepend(err, "%s", tag);
     }
+    store_init(&c->store, &c->params.store);
     converter_init(&c->converter, &c->params.converter, 0);
     c->columns[0] = vector_column(file, tag, "P_inp_fW");
     c->columns[1] = vector_column(file, tag, "V_cnv_uV");
@@ -296,8 +298,8 @@ static void check_power(const struct vector_file *file, struct power_case *c,
     c->converter.startup_drain_n = 0;
     c->converter.P_input_rest = 0;
     c->converter.P_output_rest = 0;
-    converter_input(&c->converter, input, &flow);
     converter_output(&c->converter, I_nA, &flow);
+    converter_input(&c->converter, &c->store, input, &flow);
     in_fW = (double)c->converter.P_input_fW_n8 / 256;
     out_fW = (double)c->converter.P_output_fW_n8 / 256;
     c->is_V_exact &= c->converter.V_input_uV == vector_u32(file, c->columns[1]);

@@ -193,15 +193,26 @@ static void compare_harvester(struct source_case *c, struct curve_point *handed_
     }
 }
 
+/* A store that has the reference's voltage at its terminals, whatever flows. */
+static void reference_store(const struct source_case *c, struct store *store)
+{
+    static const struct vsource_store nothing;
+
+    store_init(store, &nothing);
+    store->V_oc_uV_n8 = c->input_stage.V_mid_uV << 8;
+}
+
 /* At the reference's storage voltage, except where the reference is wrong about it. */
 static void compare_input(struct source_case *c, struct curve_point handed_on)
 {
     struct store_flow flow = { 0, 0, 0, 0 };
+    struct store store;
     double drop_uV = handed_on.current_nA * c->config.R_input_mOhm * 1e-6;
     double above_uV = 0;
 
     c->input_stage.V_mid_uV = (uint32_t)fmax(0, nearbyint(c->V_mid_before_uV));
-    converter_input(&c->input_stage, handed_on, &flow);
+    reference_store(c, &store);
+    converter_input(&c->input_stage, &store, handed_on, &flow);
     above_uV = fmax(0, (double)c->input_stage.V_input_uV - c->V_mid_before_uV);
     if ((c->reasons & REASON_RESISTOR) != 0 && drop_uV > above_uV) {
         return;

@@ -125,10 +125,26 @@ struct flows {
     double I; /* net current into the store */
 };
 
+/* What stands against a current into the store: voltage and resistance of this sample. */
+static double terminal(const struct vsource_ref *r, double I, double *R)
+{
+    const struct storage_config *s = &r->config.storage;
+    double low = fmax(0, r->soc - 1e-3);
+    double high = fmin(1, r->soc + 1e-3);
+    double slope = (curve(s->p_VOC, high) - curve(s->p_VOC, low)) / (high - low);
+
+    I -= r->config.I_intermediate_leak_nA * 1e-9;
+    I -= s->R_leak_Ohm > 0 ? open_V(r) / s->R_leak_Ohm : 0;
+    *R = curve(s->p_Rs, r->soc) + fmax(0, slope) * DT_s / s->q_As / 2;
+    return fmax(0, open_V(r) + I * *R);
+}
+
 static void add_input(struct vsource_ref *r, double V, double I, struct flows *flows)
 {
     const struct source_config *c = &r->config;
-    double R = c->R_input_mOhm / 1000;
+    double R_in = c->R_input_mOhm / 1000;
+    double R = 0;
+    double V_store = r->has_store ? terminal(r, flows->I, &R) : 0;
 
     V = fmin(fmax(0, V - c->V_input_drop_mV / 1000), c->V_input_max_mV / 1000);
     I = fmin(I, c->I_input_max_mA / 1000);
@@ -138,21 +154,18 @@ static void add_input(struct vsource_ref *r, double V, double I, struct flows *f
             r->E_input += V * I * input_efficiency(c, V * 1e6, I * 1e9) * DT_s;
         }
     } else if (r->has_feedback) {
-        double behind = fmax(0, V - I * R);
+        double behind = fmax(0, V - I * R_in);
 
-        if (behind >= r->V_mid) {
+        if (behind >= V_store + I * R) {
             flows->I += I;
-            r->E_input += r->V_mid * I * DT_s;
         } else {
             flows->P += behind * I;
-            r->E_input += behind * I * DT_s;
         }
+        r->E_input += fmin(behind, V_store) * I * DT_s;
     } else if (r->has_store) {
-        if (V >= r->V_mid) {
-            I = R > 0 ? fmin(I, (V - r->V_mid) / R) : I;
-            flows->I += I;
-            r->E_input += (V - I * R) * I * DT_s;
-        }
+        I = V > V_store ? fmin(I, (V - V_store) / fmax(R_in + R, 1e-12)) : 0;
+        flows->I += I;
+        r->E_input += (V - I * R_in) * I * DT_s;
     } else {
         r->V_mid = V;
     }
@@ -200,18 +213,14 @@ static void add_output_capacitor(struct vsource_ref *r, struct flows *flows)
 static void step_store(struct vsource_ref *r, struct flows flows)
 {
     const struct storage_config *s = &r->config.storage;
-    double V = open_V(r);
-    double slope =
-        (curve(s->p_VOC, fmin(1, r->soc + 1e-3)) - curve(s->p_VOC, fmax(0, r->soc - 1e-3)))
-        / (fmin(1, r->soc + 1e-3) - fmax(0, r->soc - 1e-3));
-    double R = curve(s->p_Rs, r->soc) + fmax(0, slope) * DT_s / s->q_As / 2;
+    double R = 0;
+    double direct = terminal(r, flows.I, &R);
     double soc_max = 1;
     double before = r->soc;
 
     flows.I -= r->config.I_intermediate_leak_nA * 1e-9;
-    flows.I -= s->R_leak_Ohm > 0 ? V / s->R_leak_Ohm : 0;
+    flows.I -= s->R_leak_Ohm > 0 ? open_V(r) / s->R_leak_Ohm : 0;
     if (flows.P > 0 || flows.P < 0) {
-        double direct = fmax(0, V + flows.I * R);
         double square = direct * direct + 4 * flows.P * R;
         double middle = (direct + sqrt(fmax(0, square))) / 2;
 
@@ -300,8 +309,8 @@ void vsource_ref_step(struct vsource_ref *ref, double V_harvest, double I_harves
     struct flows flows = { 0, 0 };
 
     add_output_capacitor(ref, &flows);
-    add_input(ref, V_harvest, I_harvest, &flows);
     add_output(ref, I_out, &flows);
+    add_input(ref, V_harvest, I_harvest, &flows);
     if (ref->has_store) {
         step_store(ref, flows);
     }

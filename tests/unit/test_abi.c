@@ -129,7 +129,7 @@ static const struct member members[] = {
     MEMBER(vsource_converter, V_input_drop_uV),
     MEMBER(vsource_converter, V_input_boost_threshold_uV),
     MEMBER(vsource_converter, R_input_kOhm_n28),
-    MEMBER(vsource_converter, G_input),
+    MEMBER(vsource_converter, reserved_input),
     MEMBER(vsource_converter, V_enable_uV),
     MEMBER(vsource_converter, V_disable_uV),
     MEMBER(vsource_converter, V_pwr_good_enable_uV),

@@ -453,7 +453,8 @@ static uint64_t state_of_charge_below(const struct vsource_store *p, double V_ma
 {
     double limit_n8 = V_max_mV * 1000 * 256;
 
-    for (uint32_t i = VSOURCE_STORE_KNOTS; i-- > 0;) {
+    for (uint32_t k = 1; k <= VSOURCE_STORE_KNOTS; k++) {
+        uint32_t i = VSOURCE_STORE_KNOTS - k;
         double low = p->V_oc_uV_n8[i];
         double fraction = 0;
 

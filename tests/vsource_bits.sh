@@ -1,0 +1,52 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# pru/core must calculate the same bits with gcc, clang, -O0, -O3, as 32-bit code and as armhf code
+# under qemu-user, each as far as this machine can build and run it.
+# Usage: tests/vsource_bits.sh BITS_MAKE [ROOT]
+set -eu
+make_bits=$1
+root=${2:-$(dirname "$0")/..}
+cd "$root"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+"$make_bits" "$work/params"
+first=
+bad=0
+count=0
+# name, command that runs the result, compiler and options
+try() {
+    name=$1
+    runner=$2
+    shift 2
+    if ! "$@" -x c - -o "$work/probe" 2>/dev/null <<EOF
+#include <stdio.h>
+int main(void) { puts("x"); return 0; }
+EOF
+    then
+        echo "$name: skipped, cannot be built here"
+        return
+    fi
+    if ! $runner "$work/probe" >/dev/null 2>&1; then
+        echo "$name: skipped, cannot be run here"
+        return
+    fi
+    "$@" -std=c11 -I. -o "$work/bits" tests/support/bits_run.c pru/core/*.c
+    digest=$($runner "$work/bits" "$work/params")
+    echo "$name: $digest"
+    count=$((count + 1))
+    first=${first:-$digest}
+    [ "$digest" = "$first" ] || { echo "$name differs"; bad=1; }
+}
+try "gcc -O0" "" gcc -O0
+try "gcc -O3" "" gcc -O3
+try "clang -O0" "" clang -O0
+try "clang -O3" "" clang -O3
+try "gcc -O2 -m32" "" gcc -O2 -m32
+try "armhf -O2 under qemu" "qemu-arm -L /usr/arm-linux-gnueabihf" arm-linux-gnueabihf-gcc -O2
+try "armhf -O0 under qemu" "qemu-arm -L /usr/arm-linux-gnueabihf" arm-linux-gnueabihf-gcc -O0
+# Unsigned sums that wrap, and conversions that lose bits, would stop this one.
+try "clang, integer sanitizer" "" clang -O1 \
+    -fsanitize=undefined,unsigned-integer-overflow,implicit-conversion -fno-sanitize-recover=all \
+    -fsanitize-ignorelist=tests/support/bits.ignore
+[ "$count" -ge 2 ] || { echo "fewer than two builds to compare"; bad=1; }
+exit $bad

@@ -298,8 +298,10 @@ static void test_a_harvest_feeds_an_emulation_as_the_sky_does(void **state)
     struct simulation_result direct;
 
     (void)state;
-    assert_int_equal(command("simulate", harvest, "-e", sky, "-o", file, NULL), EXIT_ALL_VALID);
-    assert_int_equal(command("simulate", harvest, "-e", sky, "-o", file, NULL), EXIT_USAGE);
+    assert_int_equal(command("simulate", harvest, "-e", sky, "-o", file, (char *)NULL),
+                     EXIT_ALL_VALID);
+    assert_int_equal(command("simulate", harvest, "-e", sky, "-o", file, (char *)NULL),
+                     EXIT_USAGE);
     snprintf(text, sizeof(text),
              "name: e\ndefaults:\n  mode: emulate\n  input: %s\n"
              "  source: {inherit_from: BQ25570s, C_intermediate_uF: 22}\n",
@@ -316,14 +318,16 @@ static void test_the_command_refuses_what_it_cannot_do(void **state)
     const char *missing = path_of("missing.yaml");
 
     (void)state;
-    assert_int_equal(command("simulate", NULL), EXIT_USAGE);
-    assert_int_equal(command("simulate", missing, NULL), EXIT_USAGE);
-    assert_int_equal(command("simulate", file, NULL), EXIT_USAGE); /* neither input nor sky */
-    assert_int_equal(command("simulate", file, "-e", missing, NULL), EXIT_USAGE);
-    assert_int_equal(command("simulate", file, "-x", "0", NULL), EXIT_USAGE);
-    assert_int_equal(command("simulate", file, "-d", "soon", NULL), EXIT_USAGE);
-    assert_int_equal(command("simulate", file, "-t", "2 V", NULL), EXIT_USAGE);
-    assert_int_equal(command("simulate", file, "-S", "a=1", "-o", "x.h5", NULL), EXIT_USAGE);
+    assert_int_equal(command("simulate", (char *)NULL), EXIT_USAGE);
+    assert_int_equal(command("simulate", missing, (char *)NULL), EXIT_USAGE);
+    assert_int_equal(command("simulate", file, (char *)NULL),
+                     EXIT_USAGE); /* neither input nor sky */
+    assert_int_equal(command("simulate", file, "-e", missing, (char *)NULL), EXIT_USAGE);
+    assert_int_equal(command("simulate", file, "-x", "0", (char *)NULL), EXIT_USAGE);
+    assert_int_equal(command("simulate", file, "-d", "soon", (char *)NULL), EXIT_USAGE);
+    assert_int_equal(command("simulate", file, "-t", "2 V", (char *)NULL), EXIT_USAGE);
+    assert_int_equal(command("simulate", file, "-S", "a=1", "-o", "x.h5", (char *)NULL),
+                     EXIT_USAGE);
     assert_int_equal(access("x.h5", F_OK), -1);
 }
 

@@ -151,9 +151,13 @@ static int open_column(struct exporter *exporter, const char *group, const char 
     h5_close(&space);
     column->width = dims[1];
     h5_get_text(column->dataset, "unit", column->unit, sizeof(column->unit));
-    result = H5Tget_class(column->type) == H5T_STRING
-                 ? open_text(column, path, err)
-                 : open_number(column, exporter->file, path, err);
+    if (H5Tget_class(column->type) == H5T_STRING) {
+        result = open_text(column, path, err);
+    } else if (h5_is_plain_number(column->type)) {
+        result = open_number(column, exporter->file, path, err);
+    } else {
+        result = err_set(err, ERR_INPUT, "%s: neither text nor numbers", path);
+    }
     /* What is not as long as its time is no column: the bytes of a serial line. */
     if (result == 0 && dims[0] != exporter->n_rows) {
         exporter->n_columns--;

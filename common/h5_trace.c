@@ -96,16 +96,14 @@ static hid_t open_dataset(hid_t file, const char *path)
 
 static int look(struct h5_trace *trace, struct err *err)
 {
-    H5T_class_t kind = H5T_NO_CLASS;
     hsize_t n_rows = 0;
     hid_t plan = -1;
     int result = 0;
 
     trace->type = H5Dget_type(trace->dataset);
     trace->space = H5Dget_space(trace->dataset);
-    kind = trace->type < 0 ? H5T_NO_CLASS : H5Tget_class(trace->type);
     trace->type_bytes = trace->type < 0 ? 0 : H5Tget_size(trace->type);
-    if ((kind != H5T_INTEGER && kind != H5T_FLOAT) || trace->type_bytes > MAX_TYPE_BYTES
+    if (!h5_is_plain_number(trace->type) || trace->type_bytes > MAX_TYPE_BYTES
         || trace->space < 0 || H5Sget_simple_extent_ndims(trace->space) != 1
         || H5Sget_simple_extent_dims(trace->space, &n_rows, NULL) < 0) {
         return h5_fail(err, ERR_INPUT, "%s: not one dimension of numbers", trace->path);

@@ -116,13 +116,28 @@ static hid_t open_single(hid_t object, const char *name)
     return attribute;
 }
 
+bool h5_is_plain_number(hid_t type)
+{
+    const hid_t plain[] = {
+        H5T_STD_U32LE, H5T_STD_U64LE, H5T_STD_I64LE,  H5T_IEEE_F64LE, H5T_STD_U16LE,
+        H5T_STD_U8LE,  H5T_STD_I32LE, H5T_STD_I16LE,  H5T_STD_I8LE,   H5T_IEEE_F32LE,
+        H5T_STD_U32BE, H5T_STD_U64BE, H5T_STD_I64BE,  H5T_IEEE_F64BE, H5T_STD_U16BE,
+        H5T_STD_I32BE, H5T_STD_I16BE, H5T_IEEE_F32BE,
+    };
+
+    for (size_t i = 0; type >= 0 && i < ARRAY_LEN(plain); i++) {
+        if (H5Tequal(type, plain[i]) > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool get_number(hid_t object, const char *name, hid_t memory_type, void *value)
 {
     hid_t attribute = open_single(object, name);
     hid_t type = attribute < 0 ? -1 : H5Aget_type(attribute);
-    H5T_class_t kind = type < 0 ? H5T_NO_CLASS : H5Tget_class(type);
-    bool is_read = (kind == H5T_INTEGER || kind == H5T_FLOAT)
-                   && H5Aread(attribute, memory_type, value) >= 0;
+    bool is_read = h5_is_plain_number(type) && H5Aread(attribute, memory_type, value) >= 0;
 
     h5_close(&type);
     h5_close(&attribute);

@@ -48,6 +48,11 @@ hid_t h5_open_file(const char *path, uint64_t *bytes, struct err *err);
 
 bool h5_has(hid_t file, const char *path);
 
+/* An integer of 8 to 64 bits or an IEEE float of 32 or 64, in either byte order. libhdf5
+ * overruns its own buffers when it converts from other ones that a damaged file can describe.
+ */
+bool h5_is_plain_number(hid_t type);
+
 /* A new group; negative on error. */
 hid_t h5_make_group(hid_t parent, const char *name, struct err *err);
 

@@ -135,11 +135,16 @@ def test_curves_keep_window_and_step():
     assert said["datatype"] == "ivcurve" and abs(said["step_uV"] - 250 * 2e-5 * 1e6) < 1e-6, said
 
 
+def test_isc_voc_keeps_its_pairs():
+    folder = Folder()
+    said = same(folder, write(folder.path, datatype="isc_voc", window=2))
+    assert said["datatype"] == "isc_voc" and said["window"] == 0, said
+
+
 def test_what_is_no_input_is_refused_with_a_reason():
     cases = [
         ({"mode": "emulator"}, "mode is 'emulator'"),
         ({"datatype": "ivcurve", "window": 0}, "without a window"),
-        ({"datatype": "isc_voc"}, "isc_voc"),
         ({"datatype": "nonsense"}, "'nonsense'"),
         ({"count": 0}, "no samples"),
         ({"step": 100_000}, "10 us are needed"),

@@ -2,6 +2,7 @@
 /* What a schema cannot see: values that do not go together. Each fault names the value of the
  * experiment's own file that takes part in it, not a preset's. */
 #include "common/experiment_parts.h"
+#include "common/vsource_derive.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -158,13 +159,44 @@ static void check_source(const struct checker *checker)
     }
 }
 
+/* What the step of a sample cannot run is refused here, by the name of the parameter, before
+ * any node is asked. The input is not known yet; curves allow everything. */
+static void check_source_runs(const struct checker *checker)
+{
+    struct vsource_input curves = { .window_samples = 1000, .step_uV = 5000 };
+    struct vsource_params params;
+    struct err err = { 0 };
+
+    vsource_derive_defaults(&params);
+    if (vsource_derive_source(&checker->draft->config.source, &curves, &params, &err) < 0) {
+        fault_add(checker->faults, blame(checker, checker->draft->tree, "source", "mode"), "%s",
+                  err.text);
+    }
+}
+
+static void check_harvester_runs(const struct checker *checker)
+{
+    struct vsource_params params;
+    struct err err = { 0 };
+
+    vsource_derive_defaults(&params);
+    if (vsource_derive_harvester(&checker->draft->config.harvester, NULL, &params, &err) < 0) {
+        fault_add(checker->faults, blame(checker, checker->draft->tree, "harvester", "mode"),
+                  "%s", err.text);
+    }
+}
+
 static void check_emulation(const struct checker *checker)
 {
     const struct node_draft *draft = checker->draft;
+    size_t n_before = checker->faults->count;
 
     check_input(checker);
     if (draft->is_source_sound) {
         check_source(checker);
+    }
+    if (draft->is_source_sound && checker->faults->count == n_before) {
+        check_source_runs(checker);
     }
     if (draft->is_source_sound && draft->is_record_sound && draft->config.record.storage
         && !draft->config.source.storage.is_present) {
@@ -178,6 +210,7 @@ static void check_harvest(const struct checker *checker)
 {
     const struct node_draft *draft = checker->draft;
     const struct yaml_node *harvester = yaml_get(draft->tree, "harvester");
+    size_t n_before = checker->faults->count;
 
     if (draft->is_harvester_sound) {
         check_harvester(checker, harvester, &draft->config.harvester);
@@ -185,6 +218,9 @@ static void check_harvest(const struct checker *checker)
     if (draft->is_harvester_sound && draft->config.harvester.algorithm == HARVESTER_NEUTRAL) {
         fault_add(checker->faults, blame(checker, harvester, "algorithm", NULL),
                   "harvester: neutral cannot record; it only passes recorded samples through");
+    }
+    if (draft->is_harvester_sound && checker->faults->count == n_before) {
+        check_harvester_runs(checker);
     }
     if (draft->config.input[0] != '\0') {
         fault_add(checker->faults, blame(checker, draft->tree, "input", "mode"),

@@ -53,6 +53,7 @@ struct run_node {
     struct clock_view clock_now; /* heartbeats, of the last while */
     struct clock_view clock_before;
     unsigned n_clock;
+    int64_t worst_trip_ns;
 
     /* numbers of the last requests, to know what a REFUSED is about */
     uint32_t seq_prepare;

@@ -8,6 +8,8 @@
 
 enum {
     TRIPS = 3, /* of the worst round trip, in T */
+    AGAIN_US_PER_NODE = 300,
+    GO_ROOM = 3, /* times what ARM took */
 };
 
 /* ---- actions ---- */
@@ -20,9 +22,11 @@ void start_act(struct start *start, enum start_action_kind kind, size_t i, enum 
     };
 }
 
+/* The more nodes, the longer their answers take: what is repeated too early only adds to it. */
 static void tell(struct start *start, size_t i, enum proto_verb verb, int64_t again_ms)
 {
-    start->nodes[i].again_ns = start->now_ns + again_ms * NS_PER_MS;
+    start->nodes[i].again_ns = start->now_ns + again_ms * NS_PER_MS
+                               + (int64_t)start->config.n_nodes * AGAIN_US_PER_NODE * NS_PER_US;
     start_act(start, START_ACT_TELL, i, verb);
 }
 
@@ -246,6 +250,7 @@ static void decide_go(struct start *start)
     for (size_t i = 0; i < start->config.n_nodes; i++) {
         if (!start->nodes[i].is_out && !start->nodes[i].is_armed) {
             start_leave(&start->nodes[i], ERR_TIMEOUT, "not armed in time");
+            start->nodes[i].again_ns = start->now_ns; /* CANCEL frees it, behind the GOs */
         }
     }
     start_act(start, START_ACT_JOURNAL_GO, 0, VERB_NONE);
@@ -293,6 +298,17 @@ static void arm_later(struct start *start, int64_t utc_ns)
     choose(start, utc_ns);
 }
 
+/* GO will take about as long as ARM took; a start that would miss its guard for that is not
+ * begun while there is a later T to try. */
+static bool has_room_for_go(const struct start *start)
+{
+    int64_t took_ns = start->now_ns - start->began_ns;
+
+    return start->n >= START_MAX_ARMS
+           || start->now_ns + GO_ROOM * took_ns
+                  <= start->T_mono_ns - START_GUARD_GO_MS * NS_PER_MS;
+}
+
 static void arm(struct start *start, int64_t utc_ns)
 {
     bool is_late = is_past(start, START_GUARD_GO_MS + START_GO_LEAD_MS);
@@ -304,12 +320,12 @@ static void arm(struct start *start, int64_t utc_ns)
     census = count(start);
     if (census.n_in == 0) {
         start_cancel(start, ERR_STATE, "no node is armed");
-    } else if (census.n_armed == census.n_in && !is_late) {
+    } else if (census.n_armed == census.n_in && !is_late && has_room_for_go(start)) {
         decide_go(start);
     } else if (census.n_missing == 0 && census.n_armed > 0 && is_late
                && !is_past(start, START_GUARD_GO_MS)) {
         decide_go(start);
-    } else if (is_late || census.needs_later) {
+    } else if (is_late || census.needs_later || census.n_armed == census.n_in) {
         arm_later(start, utc_ns);
     } else {
         for (size_t i = 0; i < start->config.n_nodes; i++) {

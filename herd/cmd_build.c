@@ -137,7 +137,7 @@ static void report(const struct cmd_options *options, const char *log, const cha
 
 static int build_one(const struct request *request, const char *log)
 {
-    struct h5_summary summary;
+    struct h5_summary summary = { 0 };
     char path[PATH_SIZE];
     struct err err = { 0 };
 

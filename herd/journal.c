@@ -247,9 +247,8 @@ static int mend(struct journal *journal, struct err *err)
     char last = '\n';
     int result = 0;
 
-    if (size < 0 || (size > 0 && pread(fd, &last, 1, size - 1) != 1)) {
-        result = err_set_errno(err, "%s", journal->path);
-    } else if (last != '\n' && write(journal->fd, "\n", 1) != 1) {
+    if (size < 0 || (size > 0 && pread(fd, &last, 1, size - 1) != 1)
+        || (last != '\n' && write(journal->fd, "\n", 1) != 1)) {
         result = err_set_errno(err, "%s", journal->path);
     }
     if (fd >= 0) {

@@ -166,6 +166,8 @@ uint32_t fx_sqrt_u64(uint64_t value)
     if (value == 0) {
         return 0;
     }
+    /* One of the two top bits of x is set: 16 to 63. */
+    // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult)
     y_n31 = (uint32_t)INVERSE_ROOTS[(x_n32 >> 26) - 16] << 16;
     /* y <- y (3 - x y^2) / 2, y near 1 / sqrt(x) */
     for (int i = 0; i < 2; i++) {

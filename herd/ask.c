@@ -9,10 +9,13 @@
 #include <string.h>
 
 enum {
-    LISTEN_MS = 50,
-    HELLO_AGAIN_MS = 200,
-    RECONNECT_MS = 2000, /* libzmq does not come back by itself when it was refused */
+    SCAN_MS = 10, /* between two looks at all peers */
+    GIVES_UP_MS = 50,
+    HELLO_AGAIN_MS = 200, /* at first; it doubles */
     ASK_AGAIN_MS = 1000,
+    AGAIN_MAX_MS = 2000,
+    RECONNECT_MS = 2000, /* libzmq does not come back by itself when it was refused */
+    HANDSHAKE_MS = 10,   /* more of it for each node: handshakes end together */
 };
 
 struct peer {
@@ -23,6 +26,7 @@ struct peer {
     uint32_t seq;  /* of the question that waits for its answer */
     int64_t sent_ns;
     int64_t next_ns;      /* monotonic: when to ask again */
+    int again_ms;         /* the wait after that */
     int64_t connected_ns; /* monotonic */
     unsigned generation;  /* of the connection: a ROUTER forgets an old id late */
     struct body_welcome welcome;
@@ -34,6 +38,8 @@ struct ask {
     struct peer *peers;
     uint64_t controller;
     uint32_t seq;
+    size_t n_open;      /* who is waited for in this round */
+    int64_t welcome_ns; /* monotonic: when anybody said WELCOME last */
 };
 
 /* A node's routing id is its place in the inventory, and the number of the connection: no
@@ -64,6 +70,8 @@ static void reconnect_peer(struct ask *ask, size_t i)
 
     if (zsock_disconnect(ask->socket, "tcp://%s:%u", node->host, node->port) == 0) {
         ask->peers[i].generation++;
+        ask->peers[i].again_ms = HELLO_AGAIN_MS;
+        ask->peers[i].next_ns = 0;
         /* It worked at the beginning; if it does not now, the node stays silent. */
         if (connect_peer(ask, i, NULL) < 0) {
             return;
@@ -123,7 +131,7 @@ void ask_close(struct ask **ask)
 }
 
 /* Puts the question; its number stays the same when it is repeated. */
-static void tell(struct ask *ask, size_t i, const struct ask_round *round, int again_ms)
+static void tell(struct ask *ask, size_t i, const struct ask_round *round, int64_t mono_ns)
 {
     struct peer *peer = &ask->peers[i];
     const struct proto_token token = {
@@ -136,7 +144,8 @@ static void tell(struct ask *ask, size_t i, const struct ask_round *round, int a
     char id[WIRE_ID_SIZE];
 
     peer_id_of(ask, i, id);
-    peer->next_ns = clock_mono_ns() + again_ms * NS_PER_MS;
+    peer->next_ns = mono_ns + peer->again_ms * NS_PER_MS;
+    peer->again_ms = 2 * peer->again_ms < AGAIN_MAX_MS ? 2 * peer->again_ms : AGAIN_MAX_MS;
     peer->sent_ns = clock_utc_ns();
     /* Not connected or full of questions: asked again later, silent in the end. */
     if (wire_tell(ask->socket, id, round->verb, &token, round->body(round->arg, i), nothing,
@@ -161,8 +170,10 @@ static bool find_peer(const struct ask *ask, const char *id, size_t *i)
     return ask->peers[*i].is_meant && strcmp(id, expected) == 0;
 }
 
-static void take_welcome(struct peer *peer, const struct proto_message *message)
+static void take_welcome(struct ask *ask, struct peer *peer,
+                         const struct proto_message *message)
 {
+    ask->welcome_ns = clock_mono_ns();
     peer->welcome = *PROTO_CONST_BODY(message, body_welcome);
     peer->is_welcome = true;
     peer->state = ASK_ANSWERED;
@@ -184,7 +195,7 @@ static void take(struct ask *ask, const struct ask_round *round, const struct wi
         return; /* of an earlier question, or unasked */
     }
     if (message.verb == VERB_WELCOME) {
-        take_welcome(peer, &message);
+        take_welcome(ask, peer, &message);
     } else if (round->answer != NULL) {
         const struct ask_answer answer = {
             .i = i, .message = &message, .sent_ns = peer->sent_ns, .received_ns = received_ns
@@ -194,6 +205,7 @@ static void take(struct ask *ask, const struct ask_round *round, const struct wi
             peer->state = ASK_ANSWERED;
         }
     }
+    ask->n_open -= peer->state == ASK_ANSWERED ? 1 : 0;
 }
 
 static void listen_for(struct ask *ask, const struct ask_round *round, int timeout_ms)
@@ -213,36 +225,69 @@ static void listen_for(struct ask *ask, const struct ask_round *round, int timeo
     }
 }
 
-/* Asks who has not been asked, or not lately; false when nobody is waited for any more. */
-static bool ask_again(struct ask *ask, const struct ask_round *round, int again_ms)
+/* A connection is given up when nothing came of it, nor of any other, in the time that so many
+ * handshakes may take; sooner, and all would be begun anew and never end. */
+static bool is_stuck(const struct ask *ask, const struct peer *peer, int64_t mono_ns)
 {
-    bool is_open = false;
+    int64_t patience_ns =
+        (RECONNECT_MS + (int64_t)ask->inventory->n_nodes * HANDSHAKE_MS) * NS_PER_MS;
 
+    return !peer->is_welcome && mono_ns - peer->connected_ns > patience_ns
+           && mono_ns - ask->welcome_ns > RECONNECT_MS * NS_PER_MS;
+}
+
+/* Asks who has not been asked, or not lately; and counts who is waited for. */
+static void ask_again(struct ask *ask, const struct ask_round *round)
+{
+    int64_t mono_ns = clock_mono_ns();
+
+    ask->n_open = 0;
     for (size_t i = 0; i < ask->inventory->n_nodes; i++) {
         struct peer *peer = &ask->peers[i];
 
         if (!peer->is_asked || peer->state == ASK_ANSWERED) {
             continue;
         }
-        is_open = true;
-        if (!peer->is_welcome
-            && clock_mono_ns() - peer->connected_ns > RECONNECT_MS * NS_PER_MS) {
+        ask->n_open++;
+        if (is_stuck(ask, peer, mono_ns)) {
             reconnect_peer(ask, i);
         }
-        if (clock_mono_ns() >= peer->next_ns) {
-            tell(ask, i, round, again_ms);
+        if (mono_ns >= peer->next_ns) {
+            tell(ask, i, round, mono_ns);
         }
     }
-    return is_open;
 }
 
-static size_t run_round(struct ask *ask, const struct ask_round *round, int again_ms)
+static void begin_round(struct ask *ask, struct peer *peer, int again_ms)
 {
-    int64_t deadline_ns = clock_mono_ns() + round->timeout_ms * NS_PER_MS;
+    peer->seq = ++ask->seq;
+    peer->next_ns = 0;
+    peer->again_ms = again_ms;
+}
 
-    while (ask_again(ask, round, again_ms) && clock_mono_ns() < deadline_ns
-           && (round->gives_up == NULL || !round->gives_up(round->arg))) {
-        listen_for(ask, round, LISTEN_MS);
+/* All peers are looked at now and then, not at every answer: that would be quadratic. */
+static size_t run_round(struct ask *ask, const struct ask_round *round)
+{
+    int64_t now_ns = clock_mono_ns();
+    int64_t deadline_ns = now_ns + round->timeout_ms * NS_PER_MS;
+    int64_t gives_up_ns = 0;
+
+    ask_again(ask, round);
+    while (ask->n_open > 0 && now_ns < deadline_ns) {
+        int64_t scan_ns = now_ns + SCAN_MS * NS_PER_MS;
+
+        if (round->gives_up != NULL && now_ns >= gives_up_ns) {
+            gives_up_ns = now_ns + GIVES_UP_MS * NS_PER_MS;
+            if (round->gives_up(round->arg)) {
+                break;
+            }
+        }
+        while (ask->n_open > 0 && (now_ns = clock_mono_ns()) < scan_ns) {
+            listen_for(ask, round, SCAN_MS);
+        }
+        if (ask->n_open > 0) {
+            ask_again(ask, round);
+        }
     }
     return ask_count(ask, ASK_ANSWERED);
 }
@@ -268,10 +313,9 @@ size_t ask_hello(struct ask *ask, int timeout_ms, bool (*gives_up)(void *arg), v
         struct peer *peer = &ask->peers[i];
 
         peer->is_asked = peer->is_meant && !peer->is_welcome;
-        peer->seq = ++ask->seq;
-        peer->next_ns = 0;
+        begin_round(ask, peer, HELLO_AGAIN_MS);
     }
-    return run_round(ask, &round, HELLO_AGAIN_MS);
+    return run_round(ask, &round);
 }
 
 size_t ask_all(struct ask *ask, const struct ask_round *round)
@@ -280,13 +324,12 @@ size_t ask_all(struct ask *ask, const struct ask_round *round)
         struct peer *peer = &ask->peers[i];
 
         peer->is_asked = peer->is_welcome && round->body(round->arg, i) != NULL;
-        peer->seq = ++ask->seq;
-        peer->next_ns = 0;
+        begin_round(ask, peer, ASK_AGAIN_MS);
         if (peer->is_meant) {
             peer->state = ASK_SILENT;
         }
     }
-    return run_round(ask, round, ASK_AGAIN_MS);
+    return run_round(ask, round);
 }
 
 enum ask_state ask_state(const struct ask *ask, size_t i)

@@ -380,9 +380,21 @@ static bool has_orphan(const struct run *run)
     return false;
 }
 
+static size_t count_asked(const struct run *run)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < run->n_nodes; i++) {
+        n += run->start.nodes[i].is_out ? 0 : 1;
+    }
+    return n;
+}
+
 int run_start(struct run *run)
 {
     run->has_start = true;
+    progress_event(run->progress, PROGRESS_ALL, "preparing", "%zu nodes prepare",
+                   count_asked(run));
     start_begin(&run->start, clock_mono_ns());
     {
         struct start_event event = { .kind = START_EVENT_TIME };

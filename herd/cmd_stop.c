@@ -271,8 +271,7 @@ static int open_all(struct stopper *stopper, struct err *err)
                                    .arg = stopper };
 
     stopper->members = calloc(inventory->n_nodes + 1, sizeof(*stopper->members));
-    stopper->targets = // NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers
-        calloc(inventory->n_nodes + 1, sizeof(*stopper->targets));
+    stopper->targets = calloc(inventory->n_nodes + 1, sizeof(const char *));
     stopper->wanted = calloc(inventory->n_nodes + 1, sizeof(*stopper->wanted));
     if (stopper->members == NULL || stopper->targets == NULL || stopper->wanted == NULL) {
         return err_set(err, ERR_MEMORY, "%zu nodes", inventory->n_nodes);

@@ -311,8 +311,7 @@ int run_alloc(struct run *run, size_t n_nodes, struct err *err)
     run->n_nodes = n_nodes;
     run->nodes = calloc(n_nodes + 1, sizeof(*run->nodes));
     run->members = calloc(n_nodes + 1, sizeof(*run->members));
-    run->names = // NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers
-        calloc(n_nodes + 1, sizeof(*run->names));
+    run->names = calloc(n_nodes + 1, sizeof(const char *));
     run->required = calloc(n_nodes + 1, sizeof(*run->required));
     if (run->nodes == NULL || run->members == NULL || run->names == NULL
         || run->required == NULL) {

@@ -6,6 +6,7 @@ Every suite has a time limit; past it the stacks of its processes are printed, t
 process id, and the suite fails. The last line is `N passed, N failed, N skipped`.
 """
 import argparse
+import concurrent.futures
 import glob
 import os
 import re
@@ -13,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -124,15 +126,21 @@ class Suites:
         self.total = Outcome()
         self.failures = []
         self.seconds = []
+        self.lock = threading.Lock()
 
     def suite(self, name, command, limit_s, env=None, cwd=ROOT):
         if self.only and not re.search(self.only, name) and not name.startswith("build"):
             return True
         begin = time.monotonic()
-        print(f"== {name}", flush=True)
         status, output = run(command, limit_s, env, cwd)
         seconds = time.monotonic() - begin
         outcome = count(status, output)
+        with self.lock:
+            self.report(name, outcome, output, seconds)
+        return outcome.failed == 0
+
+    def report(self, name, outcome, output, seconds):
+        print(f"== {name}", flush=True)
         self.total.add(outcome)
         self.seconds.append((seconds, name))
         if outcome.failed or self.verbose:
@@ -146,7 +154,6 @@ class Suites:
             self.failures.append(name)
         print(f"   {word}: {outcome.passed} passed, {outcome.failed} failed, "
               f"{outcome.skipped} skipped, {seconds:.1f} s", flush=True)
-        return outcome.failed == 0
 
 
 def sources():
@@ -187,9 +194,11 @@ def unit_tests(suites):
            "UBSAN_OPTIONS": "print_stacktrace=1", "BW_BUILD": ASAN}
     names = subprocess.run(["ctest", "--test-dir", ASAN, "-N"], cwd=ROOT, capture_output=True,
                            text=True, check=False).stdout
-    for name in re.findall(r"Test +#\d+: (\S+)", names):
-        suites.suite(name, ["ctest", "--test-dir", ASAN, "-R", f"^{name}$", "-V", "--timeout",
-                            "280"], 300, env)
+    # One for each core; what measures time comes later, alone.
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for name in re.findall(r"Test +#\d+: (\S+)", names):
+            pool.submit(suites.suite, name, ["ctest", "--test-dir", ASAN, "-R", f"^{name}$", "-V",
+                                             "--timeout", "390"], 400, env)
 
 
 def vectors(suites):

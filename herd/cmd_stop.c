@@ -270,8 +270,9 @@ static int open_all(struct stopper *stopper, struct err *err)
                                    .take_over = stopper->take_over,
                                    .arg = stopper };
 
+    // NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers is meant
     stopper->members = calloc(inventory->n_nodes + 1, sizeof(*stopper->members));
-    stopper->targets = calloc(inventory->n_nodes + 1, sizeof(const char *));
+    stopper->targets = calloc(inventory->n_nodes + 1, sizeof(*stopper->targets));
     stopper->wanted = calloc(inventory->n_nodes + 1, sizeof(*stopper->wanted));
     if (stopper->members == NULL || stopper->targets == NULL || stopper->wanted == NULL) {
         return err_set(err, ERR_MEMORY, "%zu nodes", inventory->n_nodes);

@@ -2,6 +2,7 @@
 #include "common/h5_time.h"
 
 #include "common/rlog_format.h"
+#include "common/time_pack.h"
 
 #include <stdlib.h>
 
@@ -9,11 +10,13 @@ static const uint64_t NS_PER_SAMPLE = 10000;
 
 struct h5_time {
     struct h5_chunked *chunked;
+    uint64_t step_ns;
     uint64_t next_chunk;
     uint64_t stamps[RLOG_CHUNK_SAMPLES];
+    uint8_t packed[TIME_PACK_BYTES];
 };
 
-struct h5_time *h5_time_create(struct h5_packer *packer, struct err *err)
+struct h5_time *h5_time_create(struct h5_packer *packer, uint32_t window, struct err *err)
 {
     const struct h5_chunked_spec spec = {
         .path = "/data/time",
@@ -28,6 +31,7 @@ struct h5_time *h5_time_create(struct h5_packer *packer, struct err *err)
         err_set(err, ERR_MEMORY, "/data/time");
         return NULL;
     }
+    time->step_ns = window * NS_PER_SAMPLE;
     time->chunked = h5_chunked_create(packer, &spec, err);
     if (time->chunked == NULL) {
         h5_time_destroy(&time);
@@ -46,17 +50,23 @@ void h5_time_destroy(struct h5_time **time)
 
 static int write_chunk(struct h5_time *time, int64_t T_ns, struct err *err)
 {
-    uint64_t first = time->next_chunk * RLOG_CHUNK_SAMPLES;
+    uint64_t number = time->next_chunk++;
+    uint64_t first_ns = (uint64_t)T_ns + number * RLOG_CHUNK_SAMPLES * NS_PER_SAMPLE;
 
-    for (uint64_t i = 0; i < RLOG_CHUNK_SAMPLES; i++) {
-        time->stamps[i] = (uint64_t)T_ns + (first + i) * NS_PER_SAMPLE;
+    if (h5_chunked_is_deflated(time->chunked)) {
+        size_t size = time_pack(first_ns, time->packed);
+
+        return h5_chunked_write_as_is(time->chunked, number, time->packed, size, true, err);
     }
-    return h5_chunked_write(time->chunked, time->next_chunk++, time->stamps, err);
+    for (uint64_t i = 0; i < RLOG_CHUNK_SAMPLES; i++) {
+        time->stamps[i] = first_ns + i * NS_PER_SAMPLE;
+    }
+    return h5_chunked_write(time->chunked, number, time->stamps, err);
 }
 
-int h5_time_advance(struct h5_time *time, int64_t T_ns, uint64_t n_samples, struct err *err)
+int h5_time_advance(struct h5_time *time, int64_t T_ns, uint64_t n_rows, struct err *err)
 {
-    while ((time->next_chunk + 1) * RLOG_CHUNK_SAMPLES <= n_samples) {
+    while ((time->next_chunk + 1) * RLOG_CHUNK_SAMPLES <= n_rows) {
         if (h5_chunked_extend(time->chunked, (time->next_chunk + 1) * RLOG_CHUNK_SAMPLES, err)
                 < 0
             || write_chunk(time, T_ns, err) < 0) {
@@ -66,13 +76,13 @@ int h5_time_advance(struct h5_time *time, int64_t T_ns, uint64_t n_samples, stru
     return 0;
 }
 
-int h5_time_finish(struct h5_time *time, int64_t T_ns, uint64_t n_samples, struct err *err)
+int h5_time_finish(struct h5_time *time, int64_t T_ns, uint64_t n_rows, struct err *err)
 {
-    if (h5_time_advance(time, T_ns, n_samples, err) < 0
-        || h5_chunked_extend(time->chunked, n_samples, err) < 0) {
+    if (h5_time_advance(time, T_ns, n_rows, err) < 0
+        || h5_chunked_extend(time->chunked, n_rows, err) < 0) {
         return -1;
     }
-    if (n_samples % RLOG_CHUNK_SAMPLES != 0 && write_chunk(time, T_ns, err) < 0) {
+    if (n_rows % RLOG_CHUNK_SAMPLES != 0 && write_chunk(time, T_ns, err) < 0) {
         return -1;
     }
     return h5_chunked_finish(time->chunked, err);

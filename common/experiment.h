@@ -33,6 +33,13 @@ enum record_where {
     WHERE_DISK,
     WHERE_RAM
 };
+/* Rows a second of what is stored: each is the mean of a window of samples. */
+enum record_rate {
+    RECORD_10_HZ = 10,
+    RECORD_100_HZ = 100,
+    RECORD_1_KHZ = 1000,
+    RECORD_100_KHZ = 100000
+};
 enum target_port {
     PORT_A,
     PORT_B
@@ -50,8 +57,12 @@ enum clock_source {
 struct record_config {
     bool voltage;
     bool current;
-    bool storage;       /* V and I of the store too */
-    uint32_t gpio_mask; /* `gpio: all | none | [0, 3]` */
+    bool storage; /* V and I of the store too */
+    enum record_rate samplerate;
+    bool overview_only;  /* of the streams above: minimum, mean and maximum, no samples */
+    int64_t delay_ns;    /* the streams above begin so much after T ... */
+    int64_t duration_ns; /* ... and last so long; -1: to the end */
+    uint32_t gpio_mask;  /* `gpio: all | none | [0, 3]` */
     int64_t sync_interval_ns;
     uint32_t compression; /* 0 none, 1..9 gzip-1..9 */
     enum record_exists exists;
@@ -149,5 +160,15 @@ void experiment_reference(struct buf *out);
 /* The number of samples of duration_ns: exact, rounded to the nearest sample. Without a
  * duration: input_samples of an emulation, UINT64_MAX of a harvest. */
 uint64_t node_config_samples(const struct node_config *config);
+
+/* Samples of one stored row: 1, 100, 1000 or 10 000. */
+uint32_t record_window(const struct record_config *record);
+
+/* The samples that are stored, [*from, *to), as `delay` and `duration` have them; *to is
+ * UINT64_MAX without an end. */
+void record_range(const struct record_config *record, uint64_t *from, uint64_t *to);
+
+/* What one stream of so many samples may need in the log, uncompressed. */
+uint64_t record_bytes(const struct record_config *record, uint64_t n_samples);
 
 #endif

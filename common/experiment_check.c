@@ -186,6 +186,38 @@ static void check_harvester_runs(const struct checker *checker)
     }
 }
 
+/* What is stored of the traces. */
+static void check_record(const struct checker *checker)
+{
+    const struct node_config *config = &checker->draft->config;
+    const struct record_config *record = &config->record;
+    const struct yaml_node *map = yaml_get(checker->draft->tree, "record");
+    bool is_curves = config->mode == MODE_HARVEST && checker->draft->is_harvester_sound
+                     && (config->harvester.algorithm == HARVESTER_IVCURVE
+                         || config->harvester.algorithm == HARVESTER_ISC_VOC);
+
+    if (record->samplerate != RECORD_100_KHZ && is_curves) {
+        fault_add(checker->faults, blame(checker, map, "samplerate", NULL),
+                  "record: a samplerate of %d would average the steps of a curve",
+                  record->samplerate);
+    }
+    if (record->samplerate != RECORD_100_KHZ && record->overview_only) {
+        fault_add(checker->faults, blame(checker, map, "samplerate", "overview_only"),
+                  "record: overview_only stores no samples; a samplerate has no effect");
+    }
+    if (record->duration_ns == 0) {
+        fault_add(checker->faults, blame(checker, map, "duration", NULL),
+                  "record: a duration of 0 records nothing; voltage: false and current: false "
+                  "say so");
+    }
+    if (config->duration_ns >= 0 && record->delay_ns >= config->duration_ns
+        && record->delay_ns > 0) {
+        fault_add(checker->faults, blame(checker, map, "delay", NULL),
+                  "record: a delay of %g s is not shorter than the experiment of %g s",
+                  (double)record->delay_ns / 1e9, (double)config->duration_ns / 1e9);
+    }
+}
+
 static void check_emulation(const struct checker *checker)
 {
     const struct node_draft *draft = checker->draft;
@@ -240,6 +272,9 @@ void draft_check(const struct merger *merger, const struct node_draft *draft,
 
     if (!draft->is_mode_sound) {
         return;
+    }
+    if (draft->is_record_sound) {
+        check_record(&checker);
     }
     switch (draft->config.mode) {
     case MODE_HARVEST:

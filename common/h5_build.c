@@ -36,10 +36,13 @@ struct h5_builder {
     struct rlog_start start;
     bool has_end;
     struct rlog_end end;
-    uint64_t n_seen; /* samples that anything so far reaches to */
+    uint32_t window; /* samples of one row */
+    uint64_t from;   /* only samples [from, to) are recorded */
+    uint64_t to;
+    uint64_t n_seen; /* rows that anything so far reaches to */
     uint64_t n_records;
     double energy_J;
-    uint64_t n_energy_samples;
+    uint64_t n_energy_rows;
     uint64_t energy_chunk; /* the last one that was added */
     uint64_t n_remarks;
     char remarks[2000];
@@ -70,7 +73,27 @@ static void describe_streams(struct h5_builder *builder)
     };
 }
 
-/* Sum of V * I over the samples that both streams have in their last chunk. */
+/* Rows that so many samples fill or begin. */
+static uint64_t count_rows(const struct h5_builder *builder, uint64_t n_samples)
+{
+    return n_samples / builder->window + (n_samples % builder->window != 0);
+}
+
+/* Samples that a row stands for: those of its window that lie in the recording. */
+static uint64_t row_samples(const struct h5_builder *builder, uint64_t row)
+{
+    uint64_t begin = row * builder->window;
+    uint64_t end = begin + builder->window;
+
+    begin = begin > builder->from ? begin : builder->from;
+    end = end < builder->to ? end : builder->to;
+    if (builder->has_end && end > builder->end.n_samples) {
+        end = builder->end.n_samples;
+    }
+    return end > begin ? end - begin : 0;
+}
+
+/* Sum of V * I over the rows that both streams have in their last chunk. */
 static void add_energy(struct h5_builder *builder, const struct h5_chunk_view *voltage,
                        const struct h5_chunk_view *current)
 {
@@ -81,13 +104,18 @@ static void add_energy(struct h5_builder *builder, const struct h5_chunk_view *v
 
     for (size_t k = 0; k < RLOG_CHUNK_SAMPLES; k++) {
         if (voltage->present[k] & current->present[k]) {
-            sum_VA += (voltage->samples[k] * v->gain + v->offset)
+            uint64_t weight =
+                builder->window == 1
+                    ? 1
+                    : row_samples(builder, voltage->number * RLOG_CHUNK_SAMPLES + k);
+
+            sum_VA += (double)weight * (voltage->samples[k] * v->gain + v->offset)
                       * (current->samples[k] * i->gain + i->offset);
             count++;
         }
     }
     builder->energy_J += sum_VA * SAMPLE_S;
-    builder->n_energy_samples += count;
+    builder->n_energy_rows += count;
 }
 
 /* Chunks of voltage and current come in turn. Two full ones are a pair when the second is
@@ -111,6 +139,7 @@ static void chunk_done(void *arg, struct h5_samples *samples)
 static int add_stream(struct h5_builder *builder, enum rlog_stream stream, const char *path,
                       bool is_recorded, struct err *err)
 {
+    bool is_stored = is_recorded && !builder->manifest.config.record.overview_only;
     bool has_both = builder->manifest.has_voltage && builder->manifest.has_current;
     bool has_hook =
         has_both && (stream == RLOG_STREAM_VOLTAGE || stream == RLOG_STREAM_CURRENT);
@@ -126,7 +155,7 @@ static int add_stream(struct h5_builder *builder, enum rlog_stream stream, const
     if (chunked == NULL) {
         return -1;
     }
-    if (h5_put_i64(h5_chunked_dataset(chunked), "recorded", is_recorded, err) < 0) {
+    if (h5_put_i64(h5_chunked_dataset(chunked), "recorded", is_stored, err) < 0) {
         h5_chunked_destroy(&chunked);
         return -1;
     }
@@ -193,7 +222,7 @@ static int make_layout(struct h5_builder *builder, struct err *err)
     if (builder->packer == NULL) {
         return -1;
     }
-    builder->time = h5_time_create(builder->packer, err);
+    builder->time = h5_time_create(builder->packer, builder->window, err);
     if (builder->time == NULL
         || add_stream(builder, RLOG_STREAM_VOLTAGE, "/data/voltage", manifest->has_voltage, err)
                < 0
@@ -229,6 +258,8 @@ struct h5_builder *h5_builder_create(const char *log_folder, const char *part_pa
         goto fail;
     }
     builder->manifest = *rlog_reader_manifest(builder->reader);
+    builder->window = record_window(&builder->manifest.config.record);
+    record_range(&builder->manifest.config.record, &builder->from, &builder->to);
     describe_streams(builder);
     builder->file = create_file(part_path, err);
     if (builder->file < 0 || make_layout(builder, err) < 0) {
@@ -307,13 +338,17 @@ static int take_samples(struct h5_builder *builder, const struct rlog_record *re
 static int take_anchor(struct h5_builder *builder, const struct rlog_record *record,
                        struct err *err)
 {
-    bool has_samples = builder->manifest.has_voltage || builder->manifest.has_current
-                       || builder->manifest.has_storage;
+    const struct rlog_manifest *manifest = &builder->manifest;
+    bool has_samples = (manifest->has_voltage || manifest->has_current || manifest->has_storage)
+                       && !manifest->config.record.overview_only
+                       && record->header.first >= builder->from
+                       && record->header.first < builder->to;
+    uint64_t n_rows = record->header.first / builder->window;
 
     /* Without traces the anchors alone tell how far the run is. */
-    if (!has_samples && record->header.first > builder->n_seen
-        && record->header.first <= builder->manifest.n_planned) {
-        builder->n_seen = record->header.first;
+    if (!has_samples && n_rows > builder->n_seen
+        && record->header.first <= manifest->n_planned) {
+        builder->n_seen = n_rows;
     }
     return h5_events_add(builder->events, record, err);
 }
@@ -394,17 +429,22 @@ int h5_builder_advance(struct h5_builder *builder, struct err *err)
 
 static int finish_streams(struct h5_builder *builder, struct err *err)
 {
+    uint64_t n_rows = count_rows(builder, builder->end.n_samples);
+
     for (int i = 0; i < N_SAMPLE_STREAMS; i++) {
         if (builder->samples[i] != NULL
-            && h5_samples_finish(builder->samples[i], builder->end.n_samples, err) < 0) {
+            && h5_samples_finish(builder->samples[i], n_rows, err) < 0) {
             return -1;
         }
     }
-    return h5_time_finish(builder->time, builder->start.T_ns, builder->end.n_samples, err);
+    return h5_time_finish(builder->time, builder->start.T_ns, n_rows, err);
 }
 
 static bool is_recorded(const struct h5_builder *builder, int stream)
 {
+    if (builder->manifest.config.record.overview_only) {
+        return false;
+    }
     switch (stream) {
     case RLOG_STREAM_VOLTAGE:
         return builder->manifest.has_voltage;
@@ -415,10 +455,30 @@ static bool is_recorded(const struct h5_builder *builder, int stream)
     }
 }
 
+/* Lists what of a hole, counted in rows, should have been recorded, and adds its samples. */
+static int take_hole(struct h5_builder *builder, uint32_t stream, const struct h5_hole *hole,
+                     uint64_t *n_missing, struct err *err)
+{
+    uint64_t first = hole->first * builder->window;
+    uint64_t end = (hole->first + hole->count) * builder->window;
+
+    first = first > builder->from ? first : builder->from;
+    end = end < builder->to ? end : builder->to;
+    end = end < builder->end.n_samples ? end : builder->end.n_samples;
+    if (end <= first) {
+        return 0;
+    }
+    *n_missing += end - first;
+    return h5_events_add_hole(builder->events, stream, first, end - first, err);
+}
+
 /* Gaps that the log does not explain, and how many samples some stream lacks. */
 static int finish_gaps(struct h5_builder *builder, uint64_t *n_missing, struct err *err)
 {
-    *n_missing = 0;
+    bool is_each_seen = builder->window == 1 && !builder->manifest.config.record.overview_only;
+
+    /* Rows do not tell of every sample that their means lack; the recorder does. */
+    *n_missing = is_each_seen ? 0 : builder->end.n_gap_samples;
     for (int i = 0; i < N_SAMPLE_STREAMS; i++) {
         const struct h5_hole *holes = NULL;
         uint64_t missing = 0;
@@ -429,13 +489,10 @@ static int finish_gaps(struct h5_builder *builder, uint64_t *n_missing, struct e
         }
         holes = h5_samples_holes(builder->samples[i], &count);
         for (size_t k = 0; k < count; k++) {
-            if (h5_events_add_hole(builder->events, (uint32_t)i, holes[k].first, holes[k].count,
-                                   err)
-                < 0) {
+            if (take_hole(builder, (uint32_t)i, &holes[k], &missing, err) < 0) {
                 return -1;
             }
         }
-        missing = builder->end.n_samples - h5_samples_received(builder->samples[i]);
         *n_missing = missing > *n_missing ? missing : *n_missing;
     }
     return 0;
@@ -448,7 +505,7 @@ static double total_energy(const struct h5_builder *builder)
     uint64_t n_current = h5_samples_received(builder->samples[RLOG_STREAM_CURRENT]);
     uint64_t n_both = n_voltage < n_current ? n_voltage : n_current;
 
-    return n_both > 0 && builder->n_energy_samples == n_both ? builder->energy_J : (double)NAN;
+    return n_both > 0 && builder->n_energy_rows == n_both ? builder->energy_J : (double)NAN;
 }
 
 static void fill_summary(const struct h5_builder *builder, uint64_t n_missing,

@@ -55,10 +55,17 @@ static int describe_data(hid_t file, const struct rlog_manifest *manifest, const
                          struct err *err)
 {
     hid_t data = h5_make_group(file, "/data", err);
+    uint32_t rate_Hz = RECORD_100_KHZ / record_window(&manifest->config.record);
+    uint64_t from = 0;
+    uint64_t to = 0;
     int result = -1;
 
+    record_range(&manifest->config.record, &from, &to);
     if (data >= 0 && h5_put_text(data, "datatype", manifest->datatype, err) == 0
-        && h5_put_i64(data, "window_samples", manifest->window_samples, err) == 0) {
+        && h5_put_i64(data, "window_samples", manifest->window_samples, err) == 0
+        && h5_put_i64(data, "samplerate", rate_Hz, err) == 0
+        && (from == 0 || h5_put_i64(data, "first_sample", (int64_t)from, err) == 0)
+        && (to == UINT64_MAX || h5_put_i64(data, "end_sample", (int64_t)to, err) == 0)) {
         result = h5_put_text(data, "config", config, err);
     }
     h5_close(&data);

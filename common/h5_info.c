@@ -32,14 +32,18 @@ struct gaps {
 struct reader {
     hid_t file;
     struct h5_info *info;
-    struct gaps gaps;
+    struct gaps gaps;  /* in rows */
+    uint64_t window;   /* samples of 10 us in a row */
+    uint64_t n_said;   /* samples of the recording; 0 when the file does not say */
+    uint64_t from_row; /* only rows [from_row, to_row) are recorded */
+    uint64_t to_row;
     struct h5_trace *voltage;
     struct h5_trace *current;
     double gain[2];
     double offset[2];
     double sum[2];
     uint64_t n_counted;
-    double energy_VA;
+    double energy_VA; /* of samples */
 };
 
 static uint64_t *read_column(hid_t file, const char *path, size_t *n)
@@ -62,6 +66,18 @@ static uint64_t *read_column(hid_t file, const char *path, size_t *n)
     return values;
 }
 
+/* Only a window that lacks all its samples has no row; the last one may be short. */
+static void gaps_to_rows(struct reader *reader, size_t i)
+{
+    uint64_t first = reader->gaps.first[i];
+    uint64_t end = first + reader->gaps.count[i];
+
+    first = first / reader->window + (first % reader->window != 0);
+    end = end / reader->window + (end == reader->n_said && end % reader->window != 0);
+    reader->gaps.first[i] = first;
+    reader->gaps.count[i] = end > first ? end - first : 0;
+}
+
 static void read_gaps(struct reader *reader)
 {
     struct gaps *gaps = &reader->gaps;
@@ -75,13 +91,20 @@ static void read_gaps(struct reader *reader)
     gaps->n = n_first < n_count ? n_first : n_count;
     gaps->n = n_cause < gaps->n ? n_cause : gaps->n;
     reader->info->n_gaps = gaps->n;
+    for (size_t i = 0; i < gaps->n && reader->window > 1; i++) {
+        gaps_to_rows(reader, i);
+    }
 }
 
-/* Marks what is missing of samples [first, first + count). */
-static void mark_missing(const struct gaps *gaps, uint64_t first, size_t count,
+/* Marks what is missing of rows [first, first + count). */
+static void mark_missing(const struct reader *reader, uint64_t first, size_t count,
                          uint8_t *missing)
 {
-    memset(missing, 0, count);
+    const struct gaps *gaps = &reader->gaps;
+
+    for (size_t i = 0; i < count; i++) {
+        missing[i] = first + i < reader->from_row || first + i >= reader->to_row;
+    }
     for (size_t i = 0; i < gaps->n; i++) {
         uint64_t begin = gaps->first[i];
         uint64_t end = begin + gaps->count[i];
@@ -101,6 +124,17 @@ static void widen(struct h5_range *range, double value)
     range->maximum = value > range->maximum ? value : range->maximum;
 }
 
+/* Samples that a row stands for; a last one may be short. */
+static double row_samples(const struct reader *reader, uint64_t row)
+{
+    uint64_t begin = row * reader->window;
+
+    if (reader->n_said > begin && reader->n_said - begin < reader->window) {
+        return (double)(reader->n_said - begin);
+    }
+    return (double)reader->window;
+}
+
 static int add_piece(struct reader *reader, uint64_t first, size_t count, struct err *err)
 {
     double volts[PIECE];
@@ -111,7 +145,7 @@ static int add_piece(struct reader *reader, uint64_t first, size_t count, struct
         || h5_trace_read(reader->current, first, count, amperes, err) < 0) {
         return -1;
     }
-    mark_missing(&reader->gaps, first, count, missing);
+    mark_missing(reader, first, count, missing);
     for (size_t i = 0; i < count; i++) {
         double V = volts[i] * reader->gain[0] + reader->offset[0];
         double A = amperes[i] * reader->gain[1] + reader->offset[1];
@@ -123,7 +157,7 @@ static int add_piece(struct reader *reader, uint64_t first, size_t count, struct
         widen(&reader->info->current, A);
         reader->sum[0] += V;
         reader->sum[1] += A;
-        reader->energy_VA += V * A;
+        reader->energy_VA += V * A * row_samples(reader, first + i);
         reader->n_counted++;
     }
     return 0;
@@ -160,7 +194,7 @@ static bool is_recorded(const struct h5_trace *trace)
 static int read_traces(struct reader *reader, struct err *err)
 {
     struct h5_info *info = reader->info;
-    uint64_t n_samples = 0;
+    uint64_t n_rows = 0;
 
     reader->voltage = h5_trace_open(reader->file, "/data/voltage", err);
     reader->current =
@@ -171,15 +205,18 @@ static int read_traces(struct reader *reader, struct err *err)
         return -1;
     }
     read_compression(reader);
-    n_samples = h5_trace_rows(reader->voltage);
-    if (h5_trace_rows(reader->current) < n_samples) {
-        n_samples = h5_trace_rows(reader->current);
+    n_rows = h5_trace_rows(reader->voltage);
+    if (h5_trace_rows(reader->current) < n_rows) {
+        n_rows = h5_trace_rows(reader->current);
     }
-    info->summary.n_samples = n_samples;
+    info->summary.n_samples = n_rows * reader->window;
+    if (n_rows > 0 && reader->window > 1) {
+        info->summary.n_samples -= reader->window - (uint64_t)row_samples(reader, n_rows - 1);
+    }
     info->voltage = (struct h5_range){ is_recorded(reader->voltage), DBL_MAX, 0, -DBL_MAX };
     info->current = (struct h5_range){ is_recorded(reader->current), DBL_MAX, 0, -DBL_MAX };
-    for (uint64_t at = 0; at < n_samples; at += PIECE) {
-        size_t count = n_samples - at < PIECE ? (size_t)(n_samples - at) : PIECE;
+    for (uint64_t at = 0; at < n_rows; at += PIECE) {
+        size_t count = n_rows - at < PIECE ? (size_t)(n_rows - at) : PIECE;
 
         if (add_piece(reader, at, count, err) < 0) {
             return -1;
@@ -242,7 +279,7 @@ static int add_on_time(struct reader *reader, struct h5_trace *time, struct h5_t
 {
     struct h5_info *info = reader->info;
     uint64_t n = h5_trace_rows(time);
-    int64_t end_ns = info->last_ns + 10000;
+    int64_t end_ns = info->last_ns + (int64_t)reader->window * 10000;
     int64_t since_ns = 0;
     bool is_on = false;
     double on_ns = 0;
@@ -301,6 +338,23 @@ static int read_gpio(struct reader *reader, struct err *err)
     return result;
 }
 
+/* Rows may stand for windows, and only a part may have been recorded at all. */
+static void read_rate(struct reader *reader, hid_t data)
+{
+    int64_t value = 0;
+
+    if (h5_get_i64(data, "samplerate", &value) && value >= 10 && value < RECORD_100_KHZ) {
+        reader->window = RECORD_100_KHZ / (uint64_t)value;
+        reader->info->samplerate_Hz = (uint32_t)value;
+    }
+    if (h5_get_i64(data, "first_sample", &value) && value > 0) {
+        reader->from_row = (uint64_t)value / reader->window;
+    }
+    if (h5_get_i64(data, "end_sample", &value) && value >= 0) {
+        reader->to_row = ((uint64_t)value + reader->window - 1) / reader->window;
+    }
+}
+
 static void read_texts(struct reader *reader)
 {
     struct h5_info *info = reader->info;
@@ -320,6 +374,7 @@ static void read_texts(struct reader *reader)
         h5_get_text(data, "datatype", info->datatype, sizeof(info->datatype));
         info->window_samples =
             h5_get_i64(data, "window_samples", &window) ? (uint32_t)window : 0;
+        read_rate(reader, data);
     }
     if (sync >= 0) {
         info->has_clock = h5_get_i64(sync, "clock_offset_ns", &info->clock_offset_ns)
@@ -332,7 +387,7 @@ static void read_texts(struct reader *reader)
 
 int h5_info_here(const char *path, struct h5_info *info, struct err *err)
 {
-    struct reader reader = { .file = -1, .info = info };
+    struct reader reader = { .file = -1, .info = info, .window = 1, .to_row = UINT64_MAX };
     int result = -1;
 
     memset(info, 0, sizeof(*info));
@@ -343,6 +398,8 @@ int h5_info_here(const char *path, struct h5_info *info, struct err *err)
     if (reader.file < 0) {
         return -1;
     }
+    reader.n_said = info->summary.n_samples;
+    info->samplerate_Hz = RECORD_100_KHZ;
     read_texts(&reader);
     read_gaps(&reader);
     read_span(&reader);

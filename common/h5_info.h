@@ -29,6 +29,7 @@ struct h5_info {
     char verdict[400];
     char compression[16];
     uint32_t window_samples;
+    uint32_t samplerate_Hz; /* of the rows; below 100 000 each is a mean */
     int64_t first_ns;
     int64_t last_ns;
     uint64_t n_gaps;

@@ -44,6 +44,13 @@ static const struct enum_name where_names[] = {
     { "ram", WHERE_RAM },
     { NULL,  0         }
 };
+static const struct enum_name rates[] = {
+    {"10",      RECORD_10_HZ  },
+    { "100",    RECORD_100_HZ },
+    { "1000",   RECORD_1_KHZ  },
+    { "100000", RECORD_100_KHZ},
+    { NULL,     0             }
+};
 static const struct enum_name clock_sources[] = {
     {"daemon", CLOCK_SOURCE_DAEMON},
     { "any",   CLOCK_SOURCE_ANY   },
@@ -135,26 +142,35 @@ static void encode_compression(const void *member, struct buf *out, unsigned ind
     .name = (key), .type = (type_), .offset = offsetof(struct record_config, member_)
 
 static const struct field record_fields[] = {
-    {RECORD("voltage",                                 voltage, FIELD_BOOL), .default_text = "true" },
-    { RECORD("current",                                     current, FIELD_BOOL), .default_text = "true" },
-    { RECORD("storage",                                               storage, FIELD_BOOL), .default_text = "false",
+    {RECORD("voltage",                                           voltage, FIELD_BOOL), .default_text = "true" },
+    { RECORD("current",                                               current, FIELD_BOOL), .default_text = "true" },
+    { RECORD("storage",                                                         storage, FIELD_BOOL), .default_text = "false",
      .help = "voltage and current of the storage too" },
-    { RECORD("gpio",     gpio_mask, FIELD_CUSTOM), .default_text = "all", .decode = decode_pins,
+    { RECORD("samplerate",     samplerate, FIELD_ENUM), .default_text = "100000", .enums = rates,
+     .unit = "Hz", .help = "below 100000 each row is the mean of its window" },
+    { RECORD("overview_only",                                    overview_only, FIELD_BOOL), .default_text = "false",
+     .help = "no samples, but minimum, mean and maximum of every 64 and more" },
+    { RECORD("delay",                                          delay_ns, FIELD_DURATION_NS), .default_text = "0 s", .unit = "s",
+     .minimum = 0, .maximum = 1e8,
+     .help = "voltage, current and storage are recorded from then on" },
+    { RECORD("duration",                                               duration_ns, FIELD_DURATION_NS), .default_text = "-1 ns", .unit = "s",
+     .help = "and for so long; -1 ns: to the end" },
+    { RECORD("gpio",           gpio_mask, FIELD_CUSTOM), .default_text = "all", .decode = decode_pins,
      .encode = encode_pins, .help = "all, none, or a list of pins: [0, 3]" },
-    { RECORD("sync_interval",                          sync_interval_ns, FIELD_DURATION_NS), .default_text = "1 s",
+    { RECORD("sync_interval",                                       sync_interval_ns, FIELD_DURATION_NS), .default_text = "1 s",
      .unit = "s", .minimum = 0.01, .maximum = 3600,
      .help = "a cut of power loses at most this much" },
-    { RECORD("compression",                                compression, FIELD_CUSTOM), .default_text = "gzip-1",
+    { RECORD("compression",                                               compression, FIELD_CUSTOM), .default_text = "gzip-1",
      .decode = decode_compression, .encode = encode_compression,
      .help = "none, or gzip-1 to gzip-9" },
-    { RECORD("exists",                                     exists, FIELD_ENUM), .default_text = "number", .enums = exists_names,
+    { RECORD("exists",                                            exists, FIELD_ENUM), .default_text = "number", .enums = exists_names,
      .help = "what happens when the name is taken" },
     { RECORD("where", where, FIELD_ENUM), .default_text = "disk", .enums = where_names,
      .help = "ram: nothing is written to the node's disk" },
-    { RECORD("memory",                                   memory_bytes, FIELD_BYTES), .default_text = "64 MiB", .minimum = 1 << 20,
+    { RECORD("memory",                                    memory_bytes, FIELD_BYTES), .default_text = "64 MiB", .minimum = 1 << 20,
      .maximum = 1LL << 40, .unit = "B",
      .help = "that the node may use for what is not yet on disk" },
-    { .name = NULL                                  },
+    { .name = NULL                                              },
 };
 static const struct schema record_schema = { .name = "record",
                                              .fields = record_fields,
@@ -282,4 +298,40 @@ uint64_t node_config_samples(const struct node_config *config)
         return config->mode == MODE_EMULATE ? config->input_samples : UINT64_MAX;
     }
     return ((uint64_t)config->duration_ns + SAMPLE_NS / 2) / SAMPLE_NS;
+}
+
+uint32_t record_window(const struct record_config *record)
+{
+    return record->samplerate <= 0 ? 1 : RECORD_100_KHZ / (uint32_t)record->samplerate;
+}
+
+void record_range(const struct record_config *record, uint64_t *from, uint64_t *to)
+{
+    *from =
+        record->delay_ns <= 0 ? 0 : ((uint64_t)record->delay_ns + SAMPLE_NS / 2) / SAMPLE_NS;
+    *to = UINT64_MAX;
+    if (record->duration_ns >= 0) {
+        *to = *from + ((uint64_t)record->duration_ns + SAMPLE_NS / 2) / SAMPLE_NS;
+    }
+}
+
+uint64_t record_bytes(const struct record_config *record, uint64_t n_samples)
+{
+    uint64_t window = record_window(record);
+    uint64_t overview_bytes = 0;
+    uint64_t from = 0;
+    uint64_t to = 0;
+
+    record_range(record, &from, &to);
+    to = to < n_samples ? to : n_samples;
+    n_samples = to > from ? to - from : 0;
+    if (n_samples > UINT64_MAX / 8) {
+        return UINT64_MAX;
+    }
+    if (window == 1 && !record->overview_only) {
+        return n_samples * sizeof(uint32_t); /* leaves room for the overview when compressed */
+    }
+    overview_bytes = n_samples / 4;
+    return overview_bytes
+           + (record->overview_only ? 0 : (n_samples / window + 1) * sizeof(uint32_t));
 }

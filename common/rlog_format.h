@@ -49,7 +49,8 @@ _Static_assert(sizeof(struct rlog_record_header) == 24, "record header");
 enum rlog_type {
     RLOG_START = 1,    /* struct rlog_start */
     RLOG_END = 2,      /* struct rlog_end; the last record of a closed log */
-    RLOG_SAMPLES = 3,  /* count u32, raw or shuffled and deflated */
+    RLOG_SAMPLES = 3,  /* count u32, raw or shuffled and deflated; first and count are rows,
+                          which below 100 kHz are means of windows (record.samplerate) */
     RLOG_EDGES = 4,    /* GPIO edges, delta-coded, see common/gpio_codec.h */
     RLOG_OVERVIEW = 5, /* struct rlog_overview entries of one level (flags >> 8) */
     RLOG_GAP = 6,      /* struct rlog_gap */

@@ -23,7 +23,26 @@ struct survey {
     bool has_samples[RLOG_N_STREAMS];
     uint64_t next_sample[RLOG_N_STREAMS];
     bool is_disordered;
+    uint32_t window; /* samples of one row, see struct rlog_manifest */
+    uint64_t n_planned;
+    bool has_only_overview;
 };
+
+/* What a row or an entry of the overview may stand for less than it seems to. */
+static uint64_t slack(const struct survey *survey)
+{
+    return (survey->has_only_overview ? (uint64_t)RLOG_OVERVIEW_WINDOW : survey->window) - 1;
+}
+
+static void reach(struct survey *survey, uint64_t sample)
+{
+    if (slack(survey) > 0 && sample > survey->n_planned) {
+        sample = survey->n_planned;
+    }
+    if (sample > survey->counted.n_samples) {
+        survey->counted.n_samples = sample;
+    }
+}
 
 static void take_samples(struct survey *survey, const struct rlog_record_header *header)
 {
@@ -34,8 +53,14 @@ static void take_samples(struct survey *survey, const struct rlog_record_header 
     }
     survey->has_samples[header->stream] = true;
     *next = header->first + header->count;
-    if (*next > survey->counted.n_samples) {
-        survey->counted.n_samples = *next;
+    reach(survey, *next * survey->window);
+}
+
+/* Without samples the overview tells how far the recording came, to a window of its own. */
+static void take_overview(struct survey *survey, const struct rlog_record_header *header)
+{
+    if (survey->has_only_overview && header->flags >> 8 == 0) {
+        reach(survey, header->first + (uint64_t)header->count * RLOG_OVERVIEW_WINDOW);
     }
 }
 
@@ -75,8 +100,10 @@ static void take_record(struct survey *survey, const struct rlog_record *record)
             memcpy(&survey->said, record->payload, sizeof(survey->said));
         }
         break;
-    case RLOG_START:
     case RLOG_OVERVIEW:
+        take_overview(survey, &record->header);
+        break;
+    case RLOG_START:
     case RLOG_ANCHOR:
     case RLOG_UTIL:
     case RLOG_TEXT:
@@ -95,7 +122,12 @@ static int survey_log(const char *folder, struct survey *survey, struct err *why
     if (reader == NULL) {
         return -1;
     }
-    *survey = (struct survey){ .offset = sizeof(struct rlog_segment_header) };
+    const struct rlog_manifest *manifest = rlog_reader_manifest(reader);
+
+    *survey = (struct survey){ .offset = sizeof(struct rlog_segment_header),
+                               .window = record_window(&manifest->config.record),
+                               .n_planned = manifest->n_planned,
+                               .has_only_overview = manifest->config.record.overview_only };
     while ((survey->last = rlog_reader_next(reader, &record, why)) == RLOG_NEXT_RECORD) {
         take_record(survey, &record);
     }
@@ -176,11 +208,10 @@ static int append_record(int fd, uint8_t type, uint8_t stream, const void *paylo
 static int append_cut_gaps(int fd, struct survey *survey, struct err *err)
 {
     for (uint32_t i = 0; i < RLOG_N_STREAMS; i++) {
-        struct rlog_gap gap = { survey->next_sample[i],
-                                survey->counted.n_samples - survey->next_sample[i],
-                                RLOG_GAP_CUT, i };
+        uint64_t first = survey->next_sample[i] * survey->window;
+        struct rlog_gap gap = { first, survey->counted.n_samples - first, RLOG_GAP_CUT, i };
 
-        if (!survey->has_samples[i] || gap.n_samples == 0) {
+        if (!survey->has_samples[i] || first >= survey->counted.n_samples) {
             continue;
         }
         if (append_record(fd, RLOG_GAP, RLOG_STREAM_NONE, &gap, sizeof(gap), err) < 0) {
@@ -311,7 +342,7 @@ static int compare_with_end(const char *folder, const struct survey *survey, str
         return err_set(err, ERR_CORRUPT, "%s: samples are not in order", folder);
     }
     if (said->n_records != counted->n_records || said->n_edges != counted->n_edges
-        || said->n_samples < counted->n_samples) {
+        || said->n_samples + slack(survey) < counted->n_samples) {
         return err_set(err, ERR_CORRUPT,
                        "%s: holds %u records, %llu edges, samples up to %llu; its END says %u, "
                        "%llu, %llu",

@@ -91,6 +91,10 @@ static void print_info(const char *path, const struct h5_info *info)
     printf("  %-14s %llu in %.5f s, %llu missing in %llu gap(s)\n", "samples",
            (unsigned long long)summary->n_samples, duration_s(info),
            (unsigned long long)summary->n_gap_samples, (unsigned long long)info->n_gaps);
+    if (info->samplerate_Hz != RECORD_100_KHZ) {
+        printf("  %-14s %u Hz: each row is the mean of its window\n", "rate",
+               info->samplerate_Hz);
+    }
     print_range("voltage", &info->voltage, 1, "V", is_counted);
     print_range("current", &info->current, 1e3, "mA", is_counted);
     if (isfinite(summary->energy_Ws)) {
@@ -131,6 +135,7 @@ static void json_results(struct json *json, const struct h5_info *info)
     bool is_counted = summary->n_samples > summary->n_gap_samples;
 
     json_u64(json, "samples", summary->n_samples);
+    json_u64(json, "samplerate_Hz", info->samplerate_Hz);
     json_f64(json, "duration_s", duration_s(info));
     json_u64(json, "gaps", info->n_gaps);
     json_u64(json, "gap_samples", summary->n_gap_samples);

@@ -2,6 +2,7 @@
 #include "herd/simulate_file.h"
 
 #include "common/calibration.h"
+#include "common/decimate.h"
 #include "common/overview.h"
 #include "common/rlog.h"
 
@@ -19,6 +20,13 @@ enum {
 static const double SAMPLE_S = 1e-5;
 static const double CURRENT_ZERO = 2147483648.0; /* of a signed current, in nA */
 
+/* One stream on its way to fewer rows. */
+struct reduction {
+    struct simulate_file *file;
+    uint8_t stream;
+    struct decimator decimator;
+};
+
 struct simulate_file {
     struct simulate_file_options options;
     struct rlog_manifest manifest;
@@ -27,7 +35,10 @@ struct simulate_file {
     char csv_part[NAME_ROOM];
     struct rlog_writer *writer;
     struct rlog_deflate *deflate;
-    struct overview *overviews; /* PRU_BLOCK_ARRAYS */
+    struct overview *overviews;   /* PRU_BLOCK_ARRAYS */
+    struct reduction *reductions; /* as many; NULL: every sample is stored */
+    uint64_t from;                /* only samples [from, to) are recorded */
+    uint64_t to;
     struct h5_builder *h5;
     FILE *csv;
     uint64_t first;  /* of the chunk */
@@ -37,8 +48,8 @@ struct simulate_file {
     uint8_t *packed;
     size_t packed_bytes;
     uint64_t n_edges;
-    struct err *overview_err; /* of the call that feeds the overviews */
-    int overview_result;
+    struct err *stream_err; /* of the call that feeds overviews and reductions */
+    int stream_result;
 };
 
 static bool is_recorded(const struct simulate_file *file, unsigned array)
@@ -113,9 +124,9 @@ static void put_overview(void *arg, const struct rlog_record_header *header,
 {
     struct simulate_file *file = arg;
 
-    if (file->overview_result == 0) {
-        file->overview_result = append(file, *header, entries, header->count * sizeof(*entries),
-                                       file->overview_err);
+    if (file->stream_result == 0) {
+        file->stream_result =
+            append(file, *header, entries, header->count * sizeof(*entries), file->stream_err);
     }
 }
 
@@ -125,6 +136,29 @@ static int put_start(struct simulate_file *file, struct err *err)
     struct rlog_record_header header = { .type = RLOG_START, .count = 1 };
 
     return append(file, header, &start, sizeof(start), err);
+}
+
+static void put_reduced(void *arg, uint64_t first_row, const uint32_t *rows, uint32_t count);
+
+static int make_reductions(struct simulate_file *file, const struct record_config *record,
+                           struct err *err)
+{
+    record_range(record, &file->from, &file->to);
+    if (record_window(record) == 1 || record->overview_only) {
+        return 0;
+    }
+    file->reductions = calloc(PRU_BLOCK_ARRAYS, sizeof(*file->reductions));
+    if (file->reductions == NULL) {
+        return err_set(err, ERR_MEMORY, "%s", file->options.h5_path);
+    }
+    for (unsigned i = 0; i < PRU_BLOCK_ARRAYS; i++) {
+        struct reduction *reduction = &file->reductions[i];
+
+        reduction->file = file;
+        reduction->stream = (uint8_t)(RLOG_STREAM_VOLTAGE + i);
+        decimate_init(&reduction->decimator, record_window(record), put_reduced, reduction);
+    }
+    return 0;
 }
 
 static int open_log(struct simulate_file *file, struct err *err)
@@ -148,6 +182,9 @@ static int open_log(struct simulate_file *file, struct err *err)
     for (unsigned i = 0; i < PRU_BLOCK_ARRAYS; i++) {
         overview_init(&file->overviews[i], (enum rlog_stream)(RLOG_STREAM_VOLTAGE + i),
                       put_overview, file);
+    }
+    if (make_reductions(file, &config->record, err) < 0) {
+        return -1;
     }
     if (config->record.compression != 0) {
         file->deflate = rlog_deflate_create(config->record.compression, err);
@@ -206,42 +243,67 @@ struct simulate_file *simulate_file_create(const struct simulate_file_options *o
 
 /* ---- samples ---- */
 
-static int put_stream(struct simulate_file *file, unsigned array, struct err *err)
+static int put_rows(struct simulate_file *file, uint8_t stream, uint64_t first,
+                    const uint32_t *rows, uint32_t count, struct err *err)
 {
-    const uint32_t *samples = file->chunk + (size_t)array * RLOG_CHUNK_SAMPLES;
-    struct rlog_record_header header = { .type = RLOG_SAMPLES,
-                                         .stream = (uint8_t)(RLOG_STREAM_VOLTAGE + array),
-                                         .count = file->count,
-                                         .first = file->first };
+    struct rlog_record_header header = {
+        .type = RLOG_SAMPLES, .stream = stream, .count = count, .first = first
+    };
     size_t size = 0;
 
-    if (file->count == RLOG_CHUNK_SAMPLES) {
+    if (count == RLOG_CHUNK_SAMPLES && first % RLOG_CHUNK_SAMPLES == 0) {
         header.flags |= RLOG_FLAG_GRID;
     }
     if (file->deflate != NULL) {
-        size = rlog_deflate_u32(file->deflate, samples, file->count, file->scratch,
-                                file->packed, file->packed_bytes);
+        size = rlog_deflate_u32(file->deflate, rows, count, file->scratch, file->packed,
+                                file->packed_bytes);
     }
     if (size != 0) {
         header.flags |= RLOG_FLAG_DEFLATED;
         return append(file, header, file->packed, size, err);
     }
-    return append(file, header, samples, file->count * sizeof(*samples), err);
+    return append(file, header, rows, count * sizeof(*rows), err);
+}
+
+static void put_reduced(void *arg, uint64_t first_row, const uint32_t *rows, uint32_t count)
+{
+    const struct reduction *reduction = arg;
+    struct simulate_file *file = reduction->file;
+
+    if (file->stream_result == 0) {
+        file->stream_result =
+            put_rows(file, reduction->stream, first_row, rows, count, file->stream_err);
+    }
+}
+
+/* What of the chunk lies in the range that is recorded. */
+static int flush_stream(struct simulate_file *file, unsigned array, struct err *err)
+{
+    uint64_t end = file->first + file->count < file->to ? file->first + file->count : file->to;
+    uint64_t first = file->first > file->from ? file->first : file->from;
+    const uint32_t *samples = NULL;
+
+    if (end <= first) {
+        return 0;
+    }
+    samples = file->chunk + (size_t)array * RLOG_CHUNK_SAMPLES + (first - file->first);
+    if (file->reductions != NULL) {
+        decimate_add(&file->reductions[array].decimator, first, samples, end - first);
+    } else if (!file->manifest.config.record.overview_only
+               && put_rows(file, (uint8_t)(RLOG_STREAM_VOLTAGE + array), first, samples,
+                           (uint32_t)(end - first), err)
+                      < 0) {
+        return -1;
+    }
+    overview_add(&file->overviews[array], first, samples, end - first);
+    return file->stream_result;
 }
 
 static int flush_chunk(struct simulate_file *file, struct err *err)
 {
-    file->overview_err = err;
+    file->stream_err = err;
     for (unsigned array = 0; array < PRU_BLOCK_ARRAYS && file->count != 0; array++) {
-        if (!is_recorded(file, array)) {
-            continue;
-        }
-        if (put_stream(file, array, err) < 0) {
-            return -1;
-        }
-        overview_add(&file->overviews[array], file->first,
-                     file->chunk + (size_t)array * RLOG_CHUNK_SAMPLES, file->count);
-        if (file->overview_result < 0) {
+        if (is_recorded(file, array) && flush_stream(file, array, err) < 0) {
             return -1;
         }
     }
@@ -349,11 +411,14 @@ static int finish_log(struct simulate_file *file, const struct simulation_result
         return -1;
     }
     for (unsigned i = 0; i < PRU_BLOCK_ARRAYS; i++) {
+        if (is_recorded(file, i) && file->reductions != NULL) {
+            decimate_finish(&file->reductions[i].decimator);
+        }
         if (is_recorded(file, i)) {
             overview_finish(&file->overviews[i]);
         }
     }
-    if (file->overview_result < 0) {
+    if (file->stream_result < 0) {
         return -1;
     }
     return rlog_writer_finish(file->writer, &end, digest, err);
@@ -419,6 +484,7 @@ void simulate_file_destroy(struct simulate_file **file_p)
     }
     rlog_deflate_destroy(&file->deflate);
     free(file->overviews);
+    free(file->reductions);
     free(file->chunk);
     free(file->scratch);
     free(file->packed);

@@ -20,6 +20,13 @@ void chunker_init(struct chunker *chunker, struct log_worker *worker, uint32_t r
     memset(chunker, 0, sizeof(*chunker));
     chunker->worker = worker;
     chunker->record_mask = record_mask;
+    chunker->to = UINT64_MAX;
+}
+
+void chunker_set_range(struct chunker *chunker, uint64_t from, uint64_t to)
+{
+    chunker->from = from;
+    chunker->to = to;
 }
 
 static void put_gap(struct chunker *chunker, uint64_t first, uint64_t count,
@@ -54,10 +61,29 @@ void chunker_gap(struct chunker *chunker, uint64_t end, enum rlog_gap_cause caus
     chunker->next_sample = end;
 }
 
+/* Where the piece that begins with next_sample ends: at the grid or an end of the range. */
+static uint32_t piece_room(const struct chunker *chunker)
+{
+    uint64_t next = chunker->next_sample;
+    uint64_t room = RLOG_CHUNK_SAMPLES - next % RLOG_CHUNK_SAMPLES;
+
+    if (next < chunker->from && chunker->from - next < room) {
+        room = chunker->from - next;
+    }
+    if (next < chunker->to && chunker->to - next < room) {
+        room = chunker->to - next;
+    }
+    return (uint32_t)room;
+}
+
 /* Copies samples that all belong to one chunk of the grid. */
 static void take_piece(struct chunker *chunker, const struct pru_block *block, uint32_t offset,
                        uint32_t count)
 {
+    if (chunker->next_sample < chunker->from || chunker->next_sample >= chunker->to) {
+        chunker->next_sample += count;
+        return;
+    }
     if (chunker->count == 0) {
         chunker->first = chunker->next_sample;
     }
@@ -94,8 +120,7 @@ bool chunker_block(struct chunker *chunker, const struct pru_block *block,
         offset = (uint32_t)(chunker->next_sample - block->first_sample);
     }
     while (offset < block->n_samples) {
-        uint32_t room =
-            RLOG_CHUNK_SAMPLES - (uint32_t)(chunker->next_sample % RLOG_CHUNK_SAMPLES);
+        uint32_t room = piece_room(chunker);
         uint32_t left = block->n_samples - offset;
         uint32_t count = left < room ? left : room;
 

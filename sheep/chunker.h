@@ -14,15 +14,21 @@
 struct chunker {
     struct log_worker *worker; /* a loan */
     uint32_t record_mask;      /* bits of enum pru_array */
-    uint64_t next_sample;      /* the first one not seen yet */
-    uint64_t first;            /* of the chunk being filled */
-    uint32_t count;            /* in it */
+    uint64_t from;             /* only samples [from, to) are recorded */
+    uint64_t to;
+    uint64_t next_sample; /* the first one not seen yet */
+    uint64_t first;       /* of the chunk being filled */
+    uint32_t count;       /* in it */
     uint32_t *buffers[PRU_BLOCK_ARRAYS];
     uint64_t n_gap_samples;
     uint64_t n_underruns;
 };
 
 void chunker_init(struct chunker *chunker, struct log_worker *worker, uint32_t record_mask);
+
+/* Before the first block: only samples [from, to) are recorded. What is lost outside of them is
+ * a gap none the less, for edges and the input suffer from it too. */
+void chunker_set_range(struct chunker *chunker, uint64_t from, uint64_t to);
 
 /* Takes a block; log_worker_has_room() was true. Samples missing before it become a gap of
  * `cause`. Returns true when a chunk was completed at a boundary of the grid. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "sheep/log_worker.h"
 
+#include "common/decimate.h"
 #include "common/overview.h"
 
 #include <errno.h>
@@ -49,6 +50,13 @@ struct pool {
     _Atomic uint32_t tail; /* the main thread takes */
 };
 
+/* One stream on its way to fewer rows. */
+struct reduction {
+    struct log_worker *worker;
+    uint8_t stream;
+    struct decimator decimator;
+};
+
 struct log_worker {
     struct log_sink *sink;
     struct rlog_deflate *deflate;
@@ -66,10 +74,12 @@ struct log_worker {
     uint32_t *chunk_memory;
     struct gpio_edge *edge_memory;
     uint32_t *scratch;
-    struct overview *overviews[PRU_BLOCK_ARRAYS]; /* worker; NULL: not recorded */
-    uint64_t n_edges_dropped;                     /* worker */
-    uint32_t n_records;                           /* worker */
-    struct rlog_end end; /* worker; main thread once the sink is finished */
+    struct overview *overviews[PRU_BLOCK_ARRAYS];   /* worker; NULL: not recorded */
+    struct reduction *reductions[PRU_BLOCK_ARRAYS]; /* worker; NULL: every sample is stored */
+    bool has_only_overview;
+    uint64_t n_edges_dropped; /* worker */
+    uint32_t n_records;       /* worker */
+    struct rlog_end end;      /* worker; main thread once the sink is finished */
 };
 
 static bool pool_make(struct pool *pool, uint32_t capacity)
@@ -149,11 +159,27 @@ static void write_overview(struct log_worker *worker, const struct rlog_record_h
     }
 }
 
-static void finish_overviews(struct log_worker *worker)
+static void finish_streams(struct log_worker *worker)
 {
     for (unsigned i = 0; i < PRU_BLOCK_ARRAYS; i++) {
+        if (worker->reductions[i] != NULL) {
+            decimate_finish(&worker->reductions[i]->decimator);
+        }
         if (worker->overviews[i] != NULL) {
             overview_finish(worker->overviews[i]);
+        }
+    }
+}
+
+/* A sync brings to the disk what is complete. */
+static void flush_streams(struct log_worker *worker)
+{
+    for (unsigned i = 0; i < PRU_BLOCK_ARRAYS; i++) {
+        if (worker->reductions[i] != NULL) {
+            decimate_flush(&worker->reductions[i]->decimator);
+        }
+        if (worker->overviews[i] != NULL) {
+            overview_flush(worker->overviews[i]);
         }
     }
 }
@@ -170,10 +196,9 @@ static void encode_edges(struct log_worker *worker, struct rlog_record_header *h
 }
 
 /* Every stream is compressed on its own; what does not get smaller stays as it is. */
-static void write_chunk(struct log_worker *worker, const struct job *job)
+static void write_samples(struct log_worker *worker, struct rlog_record_header header,
+                          const uint32_t *samples)
 {
-    struct rlog_record_header header = job->header;
-    const uint32_t *samples = job->buffer;
     size_t raw_size = (size_t)header.count * sizeof(uint32_t);
     size_t bound = worker->compression == 0 ? raw_size : rlog_deflate_bound(header.count);
     size_t capacity = bound < raw_size ? raw_size : bound;
@@ -195,7 +220,28 @@ static void write_chunk(struct log_worker *worker, const struct job *job)
     }
     log_sink_commit(worker->sink, &header, size);
     worker->n_records++;
-    write_overview(worker, &header, samples);
+}
+
+static void write_rows(void *arg, uint64_t first_row, const uint32_t *rows, uint32_t count)
+{
+    const struct reduction *reduction = arg;
+    struct rlog_record_header header = {
+        .type = RLOG_SAMPLES, .stream = reduction->stream, .count = count, .first = first_row
+    };
+
+    write_samples(reduction->worker, header, rows);
+}
+
+static void write_chunk(struct log_worker *worker, const struct job *job)
+{
+    struct reduction *reduction = worker->reductions[job->header.stream - RLOG_STREAM_VOLTAGE];
+
+    if (reduction != NULL) {
+        decimate_add(&reduction->decimator, job->header.first, job->buffer, job->header.count);
+    } else if (!worker->has_only_overview) {
+        write_samples(worker, job->header, job->buffer);
+    }
+    write_overview(worker, &job->header, job->buffer);
 }
 
 static void write_edges(struct log_worker *worker, const struct job *job)
@@ -219,7 +265,7 @@ static void write_edges(struct log_worker *worker, const struct job *job)
 static void finish(struct log_worker *worker, const struct job *job)
 {
     memcpy(&worker->end, job->inline_payload, sizeof(worker->end));
-    finish_overviews(worker);
+    finish_streams(worker);
     worker->end.n_edges -= worker->n_edges_dropped;
     worker->end.n_records = worker->n_records + 1; /* END itself */
     log_sink_finish(worker->sink, &worker->end);
@@ -247,11 +293,7 @@ static bool do_job(struct log_worker *worker, const struct job *job)
         pool_give(&worker->edges, job->buffer);
         return true;
     case JOB_SYNC:
-        for (unsigned i = 0; i < PRU_BLOCK_ARRAYS; i++) {
-            if (worker->overviews[i] != NULL) {
-                overview_flush(worker->overviews[i]);
-            }
-        }
+        flush_streams(worker);
         log_sink_sync(worker->sink);
         return true;
     case JOB_FINISH:
@@ -286,6 +328,32 @@ static void *run_thread(void *arg)
 
 /* ---- the main thread ---- */
 
+/* The overview and, at a lower rate, the reduction of one stream. */
+static bool make_stream(struct log_worker *worker, const struct log_worker_options *options,
+                        unsigned array)
+{
+    enum rlog_stream stream = (enum rlog_stream)(RLOG_STREAM_VOLTAGE + array);
+    struct reduction *reduction = NULL;
+
+    worker->overviews[array] = malloc(sizeof(struct overview));
+    if (worker->overviews[array] == NULL) {
+        return false;
+    }
+    overview_init(worker->overviews[array], stream, emit_overview, worker);
+    if (options->window <= 1 || options->has_only_overview) {
+        return true;
+    }
+    reduction = malloc(sizeof(*reduction));
+    if (reduction == NULL) {
+        return false;
+    }
+    reduction->worker = worker;
+    reduction->stream = (uint8_t)stream;
+    decimate_init(&reduction->decimator, options->window, write_rows, reduction);
+    worker->reductions[array] = reduction;
+    return true;
+}
+
 static bool make_buffers(struct log_worker *worker, const struct log_worker_options *options)
 {
     uint32_t n_chunks = worker->n_streams * N_CHUNKS_PER_STREAM;
@@ -304,15 +372,9 @@ static bool make_buffers(struct log_worker *worker, const struct log_worker_opti
         return false;
     }
     for (unsigned i = 0; i < PRU_BLOCK_ARRAYS; i++) {
-        if ((options->record_mask >> i & 1u) == 0) {
-            continue;
-        }
-        worker->overviews[i] = malloc(sizeof(struct overview));
-        if (worker->overviews[i] == NULL) {
+        if ((options->record_mask >> i & 1u) != 0 && !make_stream(worker, options, i)) {
             return false;
         }
-        overview_init(worker->overviews[i], (enum rlog_stream)(RLOG_STREAM_VOLTAGE + i),
-                      emit_overview, worker);
     }
     for (uint32_t i = 0; i < n_chunks; i++) {
         pool_give(&worker->chunks, worker->chunk_memory + (size_t)i * RLOG_CHUNK_SAMPLES);
@@ -338,6 +400,7 @@ struct log_worker *log_worker_create(const struct log_worker_options *options,
         goto fail;
     }
     worker->compression = options->compression;
+    worker->has_only_overview = options->has_only_overview;
     if (options->compression != 0) {
         worker->deflate = rlog_deflate_create(options->compression, err);
         if (worker->deflate == NULL) {
@@ -413,6 +476,7 @@ void log_worker_destroy(struct log_worker **worker_p)
     }
     for (unsigned i = 0; i < PRU_BLOCK_ARRAYS; i++) {
         free(worker->overviews[i]);
+        free(worker->reductions[i]);
     }
     free(worker->chunks.buffers);
     free(worker->edges.buffers);

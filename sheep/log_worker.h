@@ -27,8 +27,10 @@ enum {
 struct log_worker;
 
 struct log_worker_options {
-    size_t memory_bytes;  /* of the sink */
-    uint32_t record_mask; /* sample streams that are recorded, bits of enum pru_array */
+    size_t memory_bytes;    /* of the sink */
+    uint32_t record_mask;   /* sample streams that are recorded, bits of enum pru_array */
+    uint32_t window;        /* samples of one stored row, see common/decimate.h; 0 and 1: all */
+    bool has_only_overview; /* no rows of them are stored */
     bool has_edges;
     unsigned compression; /* 0 none, 1..9 */
     int event_fd;         /* see log_sink_create */

@@ -126,13 +126,13 @@ uint64_t plan_bytes(const struct rlog_manifest *manifest)
     uint64_t n_samples = manifest->n_planned == UINT64_MAX
                              ? (uint64_t)OPEN_END_S * SAMPLE_RATE_HZ
                              : manifest->n_planned;
-    uint64_t per_sample = ((uint64_t)manifest->has_voltage + manifest->has_current
-                           + 2 * (uint64_t)manifest->has_storage)
-                          * sizeof(uint32_t);
+    uint64_t n_streams = (uint64_t)manifest->has_voltage + manifest->has_current
+                         + 2 * (uint64_t)manifest->has_storage;
+    uint64_t per_stream = record_bytes(&manifest->config.record, n_samples);
     uint64_t per_second = manifest->gpio_mask != 0 ? EDGE_BYTES_PER_S : 0;
     uint64_t bytes = 0;
 
-    if (__builtin_mul_overflow(n_samples, per_sample, &bytes)
+    if (__builtin_mul_overflow(n_streams, per_stream, &bytes)
         || __builtin_add_overflow(bytes, n_samples / SAMPLE_RATE_HZ * per_second, &bytes)) {
         return UINT64_MAX;
     }

@@ -73,7 +73,8 @@ static int check_space(const struct recording *recording, struct err *err)
         return -1;
     }
     if (recording->stop_sample != PRU_NO_STOP) {
-        needed += recording->stop_sample * count_bits(record_mask(manifest)) * sizeof(uint32_t);
+        needed += count_bits(record_mask(manifest))
+                  * record_bytes(&manifest->config.record, recording->stop_sample);
     }
     if (available < needed) {
         return err_set(
@@ -109,9 +110,13 @@ static int open_log(struct recording *recording, struct err *err)
 {
     const struct rlog_manifest *manifest = &recording->request.manifest;
     uint32_t mask = record_mask(manifest);
+    uint64_t from = 0;
+    uint64_t to = 0;
     struct log_worker_options options = {
         .memory_bytes = (size_t)manifest->config.record.memory_bytes,
         .record_mask = mask,
+        .window = record_window(&manifest->config.record),
+        .has_only_overview = manifest->config.record.overview_only,
         .has_edges = manifest->gpio_mask != 0,
         .compression = manifest->config.record.compression,
         .event_fd = recording->options.event_fd,
@@ -129,7 +134,9 @@ static int open_log(struct recording *recording, struct err *err)
     if (recording->worker == NULL) {
         return -1;
     }
+    record_range(&manifest->config.record, &from, &to);
     chunker_init(&recording->chunker, recording->worker, mask);
+    chunker_set_range(&recording->chunker, from, to);
     edge_builder_init(&recording->edges, recording->worker, &recording->link,
                       manifest->gpio_mask);
     return 0;

@@ -51,15 +51,15 @@ void h5_time_destroy(struct h5_time **time)
 static int write_chunk(struct h5_time *time, int64_t T_ns, struct err *err)
 {
     uint64_t number = time->next_chunk++;
-    uint64_t first_ns = (uint64_t)T_ns + number * RLOG_CHUNK_SAMPLES * NS_PER_SAMPLE;
+    uint64_t first_ns = (uint64_t)T_ns + number * RLOG_CHUNK_SAMPLES * time->step_ns;
 
-    if (h5_chunked_is_deflated(time->chunked)) {
+    if (h5_chunked_is_deflated(time->chunked) && time->step_ns == NS_PER_SAMPLE) {
         size_t size = time_pack(first_ns, time->packed);
 
         return h5_chunked_write_as_is(time->chunked, number, time->packed, size, true, err);
     }
     for (uint64_t i = 0; i < RLOG_CHUNK_SAMPLES; i++) {
-        time->stamps[i] = first_ns + i * NS_PER_SAMPLE;
+        time->stamps[i] = first_ns + i * time->step_ns;
     }
     return h5_chunked_write(time->chunked, number, time->stamps, err);
 }

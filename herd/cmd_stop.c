@@ -271,7 +271,7 @@ static int open_all(struct stopper *stopper, struct err *err)
                                    .arg = stopper };
 
     // NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers is meant
-    stopper->members = calloc(inventory->n_nodes + 1, sizeof(*stopper->members));
+    stopper->members = calloc(inventory->n_nodes + 1, sizeof(void *));
     stopper->targets = calloc(inventory->n_nodes + 1, sizeof(*stopper->targets));
     stopper->wanted = calloc(inventory->n_nodes + 1, sizeof(*stopper->wanted));
     if (stopper->members == NULL || stopper->targets == NULL || stopper->wanted == NULL) {

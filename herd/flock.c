@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "herd/flock.h"
+#include "herd/flock_parts.h"
 
 #include "common/log.h"
 #include "common/wire.h"
@@ -13,47 +13,6 @@ enum {
     TICK_MS = 50,
     BATCH = 128, /* messages per wake-up of one socket, so that timers keep their time */
     ID_BASE = 10,
-};
-
-/* Shared by the requests of one flock_request_all. */
-struct gather {
-    size_t n_open;
-    flock_answer_fn answer;
-    void *arg;
-    void (*done)(void *arg);
-};
-
-struct pending {
-    struct pending *next;
-    enum proto_verb verb;
-    uint32_t seq;
-    uint64_t boot_id;
-    int64_t deadline_ns;
-    int64_t again_ns;
-    int64_t again_every_ns;
-    flock_answer_fn answer;
-    void *arg;
-    void *body;
-};
-
-struct link {
-    struct session session;
-    struct pending *pending;
-    uint32_t seq;
-    unsigned control_id; /* generation of the connection, part of the routing id */
-    unsigned bulk_id;
-    bool has_bulk;
-};
-
-struct herd_flock {
-    struct flock_config config;
-    zloop_t *loop;
-    zsock_t *control;
-    zsock_t *bulk;
-    struct link *links;
-    struct flock_stats stats;
-    struct log_limit garbage;
-    bool is_paused;
 };
 
 /* ---- connections ---- */
@@ -138,8 +97,8 @@ static struct proto_token token_of(const struct herd_flock *flock, size_t i, uin
                                  .seq = seq };
 }
 
-static bool send_seq(struct herd_flock *flock, size_t i, enum proto_verb verb, const void *body,
-                     uint32_t seq)
+bool flock_send_seq(struct herd_flock *flock, size_t i, enum proto_verb verb, const void *body,
+                    uint32_t seq)
 {
     struct proto_token token = token_of(flock, i, seq);
     const struct proto_frame nothing = { NULL, 0 };
@@ -207,167 +166,6 @@ uint32_t flock_tell_bulk(struct herd_flock *flock, size_t i, enum proto_verb ver
     return open_bulk(flock, i) ? tell_on(flock, i, true, verb, body, payload) : 0;
 }
 
-/* ---- requests ---- */
-
-static void finish_pending(size_t i, struct pending *pending,
-                           const struct flock_message *message)
-{
-    if (pending->answer != NULL) {
-        pending->answer(pending->arg, i, message);
-    }
-    free(pending->body);
-    free(pending);
-}
-
-/* Unlinks before it calls: an answer may make new requests. */
-static void fail_pending(struct link *link, size_t i,
-                         bool (*is_over)(const struct pending *pending, int64_t arg),
-                         int64_t arg)
-{
-    struct pending *over = NULL;
-    struct pending **place = &link->pending;
-
-    while (*place != NULL) {
-        struct pending *pending = *place;
-
-        if (is_over == NULL || is_over(pending, arg)) {
-            *place = pending->next;
-            pending->next = over;
-            over = pending;
-        } else {
-            place = &pending->next;
-        }
-    }
-    while (over != NULL) {
-        struct pending *next = over->next;
-
-        finish_pending(i, over, NULL);
-        over = next;
-    }
-}
-
-static bool is_late(const struct pending *pending, int64_t mono_ns)
-{
-    return mono_ns >= pending->deadline_ns;
-}
-
-static bool is_of_other_boot(const struct pending *pending, int64_t boot_id)
-{
-    return pending->boot_id != 0 && pending->boot_id != (uint64_t)boot_id;
-}
-
-int flock_request(struct herd_flock *flock, size_t i, const struct flock_request *request,
-                  struct err *err)
-{
-    struct link *link = &flock->links[i];
-    size_t size = proto_verb_info(request->verb)->schema->size;
-    struct pending *pending = calloc(1, sizeof(*pending));
-    int64_t mono_ns = clock_mono_ns();
-
-    if (pending == NULL || (pending->body = calloc(1, size)) == NULL) {
-        free(pending);
-        return err_set(err, ERR_MEMORY, "a request");
-    }
-    if (request->body != NULL) {
-        memcpy(pending->body, request->body, size);
-    }
-    pending->verb = request->verb;
-    pending->seq = ++link->seq;
-    pending->deadline_ns = mono_ns + request->timeout_ms * NS_PER_MS;
-    pending->again_every_ns = request->again_ms * NS_PER_MS;
-    pending->answer = request->answer;
-    pending->arg = request->arg;
-    pending->next = link->pending;
-    link->pending = pending;
-    if (link->session.is_welcome) {
-        pending->boot_id = link->session.boot_id;
-        (void)send_seq(flock, i, pending->verb, pending->body, pending->seq);
-        pending->again_ns = mono_ns + pending->again_every_ns;
-    }
-    return 0;
-}
-
-static void gather_answer(void *arg, size_t i, const struct flock_message *message)
-{
-    struct gather *gather = arg;
-
-    if (gather->answer != NULL) {
-        gather->answer(gather->arg, i, message);
-    }
-    if (--gather->n_open == 0) {
-        if (gather->done != NULL) {
-            gather->done(gather->arg);
-        }
-        free(gather);
-    }
-}
-
-int flock_request_all(struct herd_flock *flock, const struct flock_request *request,
-                      const bool *wanted, void (*done)(void *arg), struct err *err)
-{
-    struct gather *gather = calloc(1, sizeof(*gather));
-    struct flock_request each = *request;
-
-    if (gather == NULL) {
-        return err_set(err, ERR_MEMORY, "a request to all");
-    }
-    gather->n_open = 1; /* held by this function until all are on their way */
-    gather->answer = request->answer;
-    gather->arg = request->arg;
-    gather->done = done;
-    each.answer = gather_answer;
-    each.arg = gather;
-    for (size_t i = 0; i < flock->config.n_nodes; i++) {
-        if (wanted != NULL && !wanted[i]) {
-            continue;
-        }
-        gather->n_open++;
-        if (flock_request(flock, i, &each, err) < 0) {
-            gather_answer(gather, i, NULL);
-        }
-    }
-    if (--gather->n_open == 0) {
-        if (done != NULL) {
-            done(gather->arg);
-        }
-        free(gather);
-    }
-    return 0; // NOLINT(clang-analyzer-unix.Malloc): the last answer frees it
-}
-
-/* A request waits for WELCOME; afterwards it is repeated with its number. */
-static void repeat_pending(struct herd_flock *flock, size_t i, int64_t mono_ns)
-{
-    struct link *link = &flock->links[i];
-
-    if (!link->session.is_welcome) {
-        return;
-    }
-    for (struct pending *pending = link->pending; pending != NULL; pending = pending->next) {
-        if (mono_ns >= pending->again_ns) {
-            pending->boot_id = link->session.boot_id;
-            pending->again_ns = mono_ns + pending->again_every_ns;
-            (void)send_seq(flock, i, pending->verb, pending->body, pending->seq);
-        }
-    }
-}
-
-static struct pending *take_pending(struct link *link, uint32_t seq)
-{
-    struct pending **place = &link->pending;
-
-    while (*place != NULL) {
-        struct pending *pending = *place;
-
-        if (pending->seq == seq) {
-            *place = pending->next;
-            return pending;
-        }
-        place = &pending->next;
-    }
-    return NULL;
-}
-
 /* ---- receiving ---- */
 
 static void tell_news(struct herd_flock *flock, size_t i, enum flock_news news)
@@ -388,17 +186,18 @@ static void take_control(struct herd_flock *flock, size_t i,
         return;
     }
     if (news == SESSION_NEWS_REBOOT) {
-        fail_pending(link, i, is_of_other_boot, (int64_t)link->session.boot_id);
+        flock_fail_pending(link, i, flock_is_of_other_boot, (int64_t)link->session.boot_id);
     }
     if (news != SESSION_NEWS_NONE) {
         tell_news(flock, i, news == SESSION_NEWS_REBOOT ? FLOCK_REBOOTED : FLOCK_WELCOMED);
-        repeat_pending(flock, i, message->mono_ns);
+        flock_repeat_pending(flock, i, message->mono_ns);
         return;
     }
-    pending = message->message->token.seq != 0 ? take_pending(link, message->message->token.seq)
-                                               : NULL;
+    pending = message->message->token.seq != 0
+                  ? flock_take_pending(link, message->message->token.seq)
+                  : NULL;
     if (pending != NULL) {
-        finish_pending(i, pending, message);
+        flock_finish_pending(i, pending, message);
     } else if (flock->config.on_message != NULL) {
         flock->config.on_message(flock->config.arg, i, message);
     }
@@ -525,8 +324,8 @@ static void tick_node(struct herd_flock *flock, size_t i, int64_t mono_ns)
     if ((due & SESSION_DO_BEAT) != 0) {
         beat(flock, i);
     }
-    fail_pending(link, i, is_late, mono_ns);
-    repeat_pending(flock, i, mono_ns);
+    flock_fail_pending(link, i, flock_is_late, mono_ns);
+    flock_repeat_pending(flock, i, mono_ns);
 }
 
 static int on_tick(zloop_t *loop, int timer_id, void *arg)
@@ -611,7 +410,7 @@ void flock_close(struct herd_flock **flock_p)
         return;
     }
     for (size_t i = 0; flock->links != NULL && i < flock->config.n_nodes; i++) {
-        fail_pending(&flock->links[i], i, NULL, 0);
+        flock_fail_pending(&flock->links[i], i, NULL, 0);
     }
     zloop_destroy(&flock->loop);
     zsock_destroy(&flock->control);

@@ -311,7 +311,7 @@ int run_alloc(struct run *run, size_t n_nodes, struct err *err)
     run->n_nodes = n_nodes;
     run->nodes = calloc(n_nodes + 1, sizeof(*run->nodes));
     // NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers is meant
-    run->members = calloc(n_nodes + 1, sizeof(*run->members));
+    run->members = calloc(n_nodes + 1, sizeof(void *));
     run->names = calloc(n_nodes + 1, sizeof(*run->names));
     run->required = calloc(n_nodes + 1, sizeof(*run->required));
     if (run->nodes == NULL || run->members == NULL || run->names == NULL

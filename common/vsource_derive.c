@@ -469,6 +469,20 @@ static uint64_t state_of_charge_below(const struct vsource_store *p, double V_ma
     return 0;
 }
 
+/* How far a sample's current moves the voltage by its middle, as a resistance; rounded up, and
+ * a voltage that falls while charging counts as level, so that nothing is created. */
+static void derive_half_steps(double q_As, struct vsource_store *p)
+{
+    for (uint32_t i = 0; i < VSOURCE_STORE_KNOTS - 1; i++) {
+        double step_V = ((double)p->V_oc_uV_n8[i + 1] - p->V_oc_uV_n8[i]) / 256e6;
+        double slope_V_per_As = fmax(0, step_V) * (VSOURCE_STORE_KNOTS - 1) / q_As;
+        double R_kOhm = slope_V_per_As * SAMPLE_S / 2 / 1000;
+
+        p->R_half_kOhm_n28[i] = (uint32_t)fmin(UINT32_MAX, ceil(ldexp(R_kOhm, 28)));
+    }
+    p->R_half_kOhm_n28[VSOURCE_STORE_KNOTS - 1] = p->R_half_kOhm_n28[VSOURCE_STORE_KNOTS - 2];
+}
+
 static int derive_store(const struct source_config *source, struct vsource_store *p,
                         struct err *err)
 {
@@ -504,8 +518,7 @@ static int derive_store(const struct source_config *source, struct vsource_store
     p->G_leak =
         vsource_scale_of(storage->R_leak_Ohm > 0 ? ldexp(1000 / storage->R_leak_Ohm, 24) : 0);
     p->soc_per_current = vsource_scale_of(ldexp(UNIT_As / q_As, 58));
-    p->R_half = vsource_scale_of((VSOURCE_STORE_KNOTS - 1) / 2.0 * SAMPLE_S / q_As / 1000
-                                 * ldexp(1e-6, 28 - 8));
+    derive_half_steps(q_As, p);
     return 0;
 }
 

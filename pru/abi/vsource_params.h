@@ -132,10 +132,11 @@ struct vsource_store {
     uint64_t I_leak_nA_n32;               /* constant */
     struct vsource_scale G_leak;          /* nA n32 per uV n8 */
     struct vsource_scale soc_per_current; /* state of charge n90 per nA n32 x sample */
-    struct vsource_scale R_half; /* kOhm n28 per uV n8 between two knots: half a sample's
-                                  * change of voltage per current */
     uint32_t V_oc_uV_n8[VSOURCE_STORE_KNOTS];
     uint32_t R_series_kOhm_n28[VSOURCE_STORE_KNOTS];
+    /* Behind each knot: half a sample's change of voltage per current. */
+    uint32_t R_half_kOhm_n28[VSOURCE_STORE_KNOTS];
+    uint32_t reserved;
 };
 
 struct vsource_params {
@@ -167,14 +168,14 @@ _Static_assert(offsetof(struct vsource_converter, LUT_input_n20) == 128, "conver
 _Static_assert(offsetof(struct vsource_converter, LUT_output_inverse_n16) == 704, "converter");
 _Static_assert(sizeof(struct vsource_converter) == 752, "converter");
 _Static_assert(offsetof(struct vsource_store, G_leak) == 24, "store");
-_Static_assert(offsetof(struct vsource_store, V_oc_uV_n8) == 48, "store");
-_Static_assert(offsetof(struct vsource_store, R_series_kOhm_n28) == 564, "store");
-_Static_assert(sizeof(struct vsource_store) == 1080, "store");
+_Static_assert(offsetof(struct vsource_store, V_oc_uV_n8) == 40, "store");
+_Static_assert(offsetof(struct vsource_store, R_series_kOhm_n28) == 556, "store");
+_Static_assert(sizeof(struct vsource_store) == 1592, "store");
 _Static_assert(offsetof(struct vsource_params, adc_voltage) == 8, "params");
 _Static_assert(offsetof(struct vsource_params, harvester) == 72, "params");
 _Static_assert(offsetof(struct vsource_params, converter) == 136, "params");
 _Static_assert(offsetof(struct vsource_params, store) == 888, "params");
-_Static_assert(offsetof(struct vsource_params, curve_n16) == 1968, "params");
-_Static_assert(sizeof(struct vsource_params) == 2112, "params");
+_Static_assert(offsetof(struct vsource_params, curve_n16) == 2480, "params");
+_Static_assert(sizeof(struct vsource_params) == 2624, "params");
 
 #endif

@@ -33,20 +33,6 @@ void converter_init(struct converter *converter, const struct vsource_converter 
     converter->is_clamped = false;
 }
 
-/* power x factor / 2^n; what is cut off is carried into the next sample, so that the smallest
- * power adds up. */
-static uint64_t multiply_power(uint64_t power, uint32_t factor, uint32_t n, uint32_t *rest)
-{
-    struct fx_wide product = fx_mul_wide(power, factor);
-    uint64_t low = (uint64_t)product.low + *rest;
-
-    product.high = fx_add_u64(product.high, fx_high(low));
-    product.low = fx_low(low);
-    *rest = product.low & ((1u << n) - 1u);
-    product = fx_shift_wide(product, n);
-    return fx_join(product);
-}
-
 static uint64_t to_n8(uint64_t power_fW)
 {
     return power_fW >> 56 != 0 ? UINT64_MAX : power_fW << 8;
@@ -65,8 +51,8 @@ static void input_boost(struct converter *c, uint32_t I_nA, struct store_flow *f
     c->is_clamped |= is_outside && has(c, VSOURCE_COUNT_INPUT);
     /* n20 to n8 */
     c->P_input_fW_n8 =
-        multiply_power(fx_mul_u32(c->V_input_uV, I_nA), eta_n20, 12, &c->P_input_rest);
-    flow->charge_fW_n8 = fx_add_u64(flow->charge_fW_n8, c->P_input_fW_n8);
+        fx_mul_carry(fx_mul_u32(c->V_input_uV, I_nA), eta_n20, 12, &c->P_input_rest);
+    flow->charge_fW_n8 = c->P_input_fW_n8;
 }
 
 static uint32_t resistor_drop(const struct converter *c, uint32_t I_nA)
@@ -79,24 +65,22 @@ static uint32_t resistor_drop(const struct converter *c, uint32_t I_nA)
 static void input_diode(struct converter *c, const struct store *store, uint32_t I_nA,
                         struct store_flow *flow)
 {
-    struct store_terminal terminal;
     struct vsource_scale inverse;
     uint64_t V_uV_n8 = (uint64_t)c->V_input_uV << 8;
     uint64_t I_n32 = (uint64_t)I_nA << 32;
     uint64_t most_n32 = 0;
 
-    store_terminal(store, flow, &terminal);
-    inverse = fx_reciprocal(fx_add_u32(terminal.R_kOhm_n28, c->params->R_input_kOhm_n28));
+    inverse = fx_reciprocal(fx_add_u32(store->R_kOhm_n28, c->params->R_input_kOhm_n28));
     inverse.shift -= 32;
     /* n8 / n28 to n32 */
-    most_n32 = fx_scale(fx_sub_u64(V_uV_n8, terminal.V_uV_n8) << 20, inverse);
+    most_n32 = fx_scale(fx_sub_u64(V_uV_n8, store_voltage(store, flow)) << 20, inverse);
     if (I_n32 > most_n32) {
         I_n32 = most_n32;
         I_nA = fx_high(most_n32);
     }
     c->P_input_fW_n8 =
         to_n8(fx_mul_u32(fx_sub_u32(c->V_input_uV, resistor_drop(c, I_nA)), I_nA));
-    flow->charge_nA_n32 = fx_add_u64(flow->charge_nA_n32, I_n32);
+    flow->charge_nA_n32 = I_n32;
 }
 
 /* With feedback the harvester follows the store: its point toggles around it. What suffices for
@@ -104,19 +88,17 @@ static void input_diode(struct converter *c, const struct store *store, uint32_t
 static void input_feedback(struct converter *c, const struct store *store, uint32_t I_nA,
                            struct store_flow *flow)
 {
-    struct store_terminal terminal;
     uint32_t drop_uV = resistor_drop(c, I_nA);
     uint32_t behind_uV = fx_sub_u32(c->V_input_uV, drop_uV);
     uint64_t needed_uV_n8 = 0;
 
-    store_terminal(store, flow, &terminal);
-    needed_uV_n8 = terminal.V_uV_n8 + (fx_mul_u32(I_nA, terminal.R_kOhm_n28) >> 20);
+    needed_uV_n8 = store_voltage(store, flow) + (fx_mul_u32(I_nA, store->R_kOhm_n28) >> 20);
     c->V_request_uV = fx_add_u32(c->V_mid_uV, fx_add_u32(drop_uV, c->params->V_input_drop_uV));
     c->P_input_fW_n8 = to_n8(fx_mul_u32(behind_uV, I_nA));
     if ((uint64_t)behind_uV << 8 >= needed_uV_n8) {
-        flow->charge_nA_n32 = fx_add_u64(flow->charge_nA_n32, (uint64_t)I_nA << 32);
+        flow->charge_nA_n32 = (uint64_t)I_nA << 32;
     } else {
-        flow->charge_fW_n8 = fx_add_u64(flow->charge_fW_n8, c->P_input_fW_n8);
+        flow->charge_fW_n8 = c->P_input_fW_n8;
     }
 }
 
@@ -162,8 +144,8 @@ void converter_output(struct converter *converter, uint32_t I_out_nA, struct sto
     }
     /* n16 to n8 */
     converter->P_output_fW_n8 =
-        multiply_power(power_fW, efficiency_output_inverse_n16(p, I_out_nA, &is_outside), 8,
-                       &converter->P_output_rest);
+        fx_mul_carry(power_fW, efficiency_output_inverse_n16(p, I_out_nA, &is_outside), 8,
+                     &converter->P_output_rest);
     if (I_out_nA > 0) {
         converter->is_clamped |= is_outside && has(converter, VSOURCE_COUNT_OUTPUT);
     }

@@ -1,21 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pru/core/fx.h"
 
-uint64_t fx_add_u64(uint64_t a, uint64_t b)
-{
-    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
-}
-
-uint64_t fx_sub_u64(uint64_t a, uint64_t b)
-{
-    return a > b ? a - b : 0;
-}
-
-uint32_t fx_clamp_u32(uint64_t value)
-{
-    return fx_high(value) != 0 ? UINT32_MAX : fx_low(value);
-}
-
 uint32_t fx_offset_u32(uint32_t value, int32_t offset)
 {
     uint32_t size = fx_size_i32(offset);
@@ -26,18 +11,6 @@ uint32_t fx_offset_u32(uint32_t value, int32_t offset)
 uint32_t fx_part_n16(uint32_t value, uint32_t part_n16)
 {
     return fx_clamp_u32(fx_mul_u32(value, part_n16) >> 16);
-}
-
-uint32_t fx_top_bit_u32(uint32_t value)
-{
-    return value == 0 ? 0 : 31u - (uint32_t)__builtin_clz(value);
-}
-
-uint32_t fx_top_bit_u64(uint64_t value)
-{
-    uint32_t high = fx_high(value);
-
-    return high != 0 ? 32u + fx_top_bit_u32(high) : fx_top_bit_u32(fx_low(value));
 }
 
 static uint64_t join(uint32_t high, uint32_t low)
@@ -62,56 +35,54 @@ uint64_t fx_shift_left(uint64_t value, uint32_t n)
     return join((high << n) | (low >> (32 - n)), low << n);
 }
 
-uint64_t fx_shift_right(uint64_t value, uint32_t n)
+/* Bits n..n+31 of two words; n below 32. */
+static uint32_t funnel(uint32_t high, uint32_t low, uint32_t n)
 {
-    uint32_t high = fx_high(value);
-    uint32_t low = fx_low(value);
-
-    if (n == 0) {
-        return value;
-    }
-    if (n >= 64) {
-        return 0;
-    }
-    if (n >= 32) {
-        return high >> (n - 32);
-    }
-    return join(high >> n, (high << (32 - n)) | (low >> n));
+    return (low >> n) | ((high << 1) << (31 - n));
 }
 
-struct fx_wide fx_mul_wide(uint64_t a, uint32_t b)
+uint64_t fx_mul_high(uint64_t a, uint32_t b)
 {
-    uint64_t low = fx_mul_u32(fx_low(a), b);
-    struct fx_wide wide = {
-        .high = fx_mul_u32(fx_high(a), b) + fx_high(low),
-        .low = fx_low(low),
-    };
-
-    return wide;
+    return fx_mul_u32(fx_high(a), b) + fx_high(fx_mul_u32(fx_low(a), b));
 }
 
-struct fx_wide fx_shift_wide(struct fx_wide wide, uint32_t n)
+void fx_mul_wide(uint64_t a, uint32_t b, uint32_t n, struct fx_wide *result)
 {
-    struct fx_wide result = { .high = fx_shift_right(wide.high, n), .low = 0 };
+    uint64_t product = fx_mul_u32(fx_low(a), b);
+    uint32_t low = fx_low(product);
+    uint32_t middle = 0;
+    uint32_t high = 0;
 
-    if (n >= 32) {
-        result.low = fx_low(fx_shift_right(wide.high, n - 32));
-    } else if (n > 0) {
-        result.low = (fx_low(wide.high) << (32 - n)) | (wide.low >> n);
-    } else {
-        result.low = wide.low;
+    product = fx_mul_u32(fx_high(a), b) + fx_high(product);
+    middle = fx_low(product);
+    high = fx_high(product);
+    for (; n >= 32; n -= 32) {
+        low = middle;
+        middle = high;
+        high = 0;
     }
-    return result;
-}
-
-uint64_t fx_join(struct fx_wide wide)
-{
-    return fx_high(wide.high) != 0 ? UINT64_MAX : join(fx_low(wide.high), wide.low);
+    result->low = funnel(middle, low, n);
+    result->high = join(high >> n, funnel(high, middle, n));
 }
 
 uint64_t fx_mul_shift(uint64_t a, uint32_t b, uint32_t n)
 {
-    return fx_join(fx_shift_wide(fx_mul_wide(a, b), n));
+    struct fx_wide product;
+
+    fx_mul_wide(a, b, n, &product);
+    return fx_high(product.high) != 0 ? UINT64_MAX : join(fx_low(product.high), product.low);
+}
+
+uint64_t fx_mul_carry(uint64_t a, uint32_t b, uint32_t n, uint32_t *rest)
+{
+    uint64_t low = fx_mul_u32(fx_low(a), b) + *rest; /* a product leaves room for it */
+    uint64_t high = fx_mul_u32(fx_high(a), b) + fx_high(low);
+
+    *rest = fx_low(low) & ((1u << n) - 1u);
+    if (fx_high(high) >> n != 0) {
+        return UINT64_MAX;
+    }
+    return join(funnel(fx_high(high), fx_low(high), n), funnel(fx_low(high), fx_low(low), n));
 }
 
 uint64_t fx_scale(uint64_t value, struct vsource_scale scale)
@@ -128,12 +99,12 @@ static const uint16_t RECIPROCALS[64] = {
     36003, 35696, 35395, 35099, 34808, 34521, 34239, 33962, 33689, 33421, 33157, 32897,
 };
 
-struct vsource_scale fx_reciprocal(uint64_t value)
+struct vsource_scale fx_reciprocal(uint32_t value)
 {
-    uint32_t top = fx_top_bit_u64(value);
-    uint32_t x_n32 = fx_high(fx_shift_left(value == 0 ? 1 : value, 63 - top));
+    uint32_t top = fx_top_bit_u32(value);
+    uint32_t x_n32 = (value == 0 ? 1 : value) << (31 - top);
     uint32_t r_n31 = (uint32_t)RECIPROCALS[(x_n32 >> 25) & 63u] << 16;
-    struct vsource_scale result = { .shift = 32 + top };
+    struct vsource_scale result = { .mantissa = 0, .shift = 32 + top };
 
     /* r <- r (2 - x r): the error is squared, and what remains is never too much. */
     for (int i = 0; i < 2; i++) {

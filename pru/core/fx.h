@@ -53,11 +53,25 @@ static inline uint32_t fx_size_i32(int32_t value)
     return value >= 0 ? (uint32_t)value : (uint32_t)(-(value + 1)) + 1u;
 }
 
-uint64_t fx_add_u64(uint64_t a, uint64_t b);
-uint64_t fx_sub_u64(uint64_t a, uint64_t b);
+static inline uint64_t fx_add_u64(uint64_t a, uint64_t b)
+{
+    uint64_t sum = 0;
+
+    return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
+static inline uint64_t fx_sub_u64(uint64_t a, uint64_t b)
+{
+    uint64_t difference = 0;
+
+    return __builtin_sub_overflow(a, b, &difference) ? 0 : difference;
+}
 
 /* As u32, saturated. */
-uint32_t fx_clamp_u32(uint64_t value);
+static inline uint32_t fx_clamp_u32(uint64_t value)
+{
+    return fx_high(value) != 0 ? UINT32_MAX : fx_low(value);
+}
 
 /* Adds a signed number, saturated at both ends. */
 uint32_t fx_offset_u32(uint32_t value, int32_t offset);
@@ -66,12 +80,23 @@ uint32_t fx_offset_u32(uint32_t value, int32_t offset);
 uint32_t fx_part_n16(uint32_t value, uint32_t part_n16);
 
 /* Number of the highest bit that is set; 0 for 0. */
-uint32_t fx_top_bit_u32(uint32_t value);
-uint32_t fx_top_bit_u64(uint64_t value);
+static inline uint32_t fx_top_bit_u32(uint32_t value)
+{
+    return 31u - (uint32_t)__builtin_clz(value | 1u);
+}
 
-/* value x 2^n, saturated, and value / 2^n, rounded down; any n. */
+static inline uint32_t fx_top_bit_u64(uint64_t value)
+{
+    uint32_t high = fx_high(value);
+
+    return high != 0 ? 32u + fx_top_bit_u32(high) : fx_top_bit_u32(fx_low(value));
+}
+
+/* value x 2^n, saturated; any n. */
 uint64_t fx_shift_left(uint64_t value, uint32_t n);
-uint64_t fx_shift_right(uint64_t value, uint32_t n);
+
+/* a x b / 2^32, rounded down. */
+uint64_t fx_mul_high(uint64_t a, uint32_t b);
 
 /* A product of 96 bits: high x 2^32 + low. */
 struct fx_wide {
@@ -79,23 +104,23 @@ struct fx_wide {
     uint32_t low;
 };
 
-struct fx_wide fx_mul_wide(uint64_t a, uint32_t b);
+/* a x b / 2^n, rounded down; any n. */
+void fx_mul_wide(uint64_t a, uint32_t b, uint32_t n, struct fx_wide *result);
 
-/* wide / 2^n, rounded down; any n. */
-struct fx_wide fx_shift_wide(struct fx_wide wide, uint32_t n);
+/* (a x b + rest) / 2^n, rounded down, saturated; what is cut off stays in rest. n is 1 to 31,
+ * rest below 2^n. */
+uint64_t fx_mul_carry(uint64_t a, uint32_t b, uint32_t n, uint32_t *rest);
 
-/* As u64, saturated. */
-uint64_t fx_join(struct fx_wide wide);
-
-/* a x b / 2^n, rounded down; exact in between, saturated. */
+/* a x b / 2^n, rounded down; any n; exact in between, saturated. */
 uint64_t fx_mul_shift(uint64_t a, uint32_t b, uint32_t n);
 
 /* value x scale: the same with the scale's mantissa and shift. */
 uint64_t fx_scale(uint64_t value, struct vsource_scale scale);
 
-/* 1 / value as mantissa (top bit set) and shift, so that x / value = fx_scale(x, it). By table
- * and two Newton steps; relative error below 2^-28. 0 is taken for 1. */
-struct vsource_scale fx_reciprocal(uint64_t value);
+/* 1 / value as mantissa (top bit set) and shift (32 to 63), so that x / value = fx_scale(x,
+ * it). By table and two Newton steps; relative error below 2^-27, never too much. 0 is taken
+ * for 1. */
+struct vsource_scale fx_reciprocal(uint32_t value);
 
 /* Square root, rounded down within one unit of the last of 32 bits: for any value the result r
  * holds |r - sqrt(value)| <= 1 + sqrt(value) x 2^-29. */

@@ -16,7 +16,7 @@ static uint32_t interpolate(const uint32_t *knots, uint32_t fraction_n32)
     return knots[0] - fx_high(fx_mul_u32(knots[0] - knots[1], fraction_n32));
 }
 
-/* Voltage and resistances from the state of charge. */
+/* Voltage, resistances and leakage from the state of charge. */
 static void look_up(struct store *s)
 {
     const struct vsource_store *p = s->params;
@@ -29,16 +29,13 @@ static void look_up(struct store *s)
     }
     s->V_oc_uV_n8 = interpolate(&p->V_oc_uV_n8[knot], fraction_n32);
     s->R_series_kOhm_n28 = interpolate(&p->R_series_kOhm_n28[knot], fraction_n32);
-    /* rounded up, as the root below */
-    s->R_half_kOhm_n28 =
-        fx_add_u32(fx_clamp_u32(fx_scale(
-                       fx_sub_u32(p->V_oc_uV_n8[knot + 1], p->V_oc_uV_n8[knot]), p->R_half)),
-                   1);
+    s->R_kOhm_n28 = fx_add_u32(s->R_series_kOhm_n28, p->R_half_kOhm_n28[knot]);
+    s->I_leak_nA_n32 = fx_add_u64(p->I_leak_nA_n32, fx_scale(s->V_oc_uV_n8, p->G_leak));
 }
 
 static uint32_t terminal_uV(const struct store *s)
 {
-    uint64_t drop_uV_n8 = fx_mul_shift(s->I_nA_n32, s->R_series_kOhm_n28, 52);
+    uint64_t drop_uV_n8 = fx_mul_high(s->I_nA_n32, s->R_series_kOhm_n28) >> 20;
     uint64_t V_uV_n8 = 0;
 
     if (s->soc_n58 == 0 && s->soc_rest == 0) {
@@ -69,63 +66,64 @@ static uint64_t net(uint64_t in, uint64_t out, bool *is_charging)
     return in >= out ? in - out : out - in;
 }
 
-static uint64_t leakage(const struct store *s)
+void store_flow_init(const struct store *store, struct store_flow *flow)
 {
-    return fx_add_u64(s->params->I_leak_nA_n32, fx_scale(s->V_oc_uV_n8, s->params->G_leak));
+    flow->charge_fW_n8 = 0;
+    flow->discharge_fW_n8 = 0;
+    flow->charge_nA_n32 = 0;
+    flow->discharge_nA_n32 = store->I_leak_nA_n32;
 }
 
-void store_terminal(const struct store *store, const struct store_flow *flow,
-                    struct store_terminal *terminal)
+uint32_t store_voltage(const struct store *store, const struct store_flow *flow)
 {
     bool is_charging = false;
-    uint64_t direct_n32 = net(flow->charge_nA_n32,
-                              fx_add_u64(flow->discharge_nA_n32, leakage(store)), &is_charging);
-    uint32_t R_kOhm_n28 = fx_add_u32(store->R_series_kOhm_n28, store->R_half_kOhm_n28);
-    uint32_t shift_uV_n8 = fx_clamp_u32(fx_mul_shift(direct_n32, R_kOhm_n28, 52));
+    uint64_t direct_n32 = net(flow->charge_nA_n32, flow->discharge_nA_n32, &is_charging);
+    uint32_t shift_uV_n8 = fx_clamp_u32(fx_mul_high(direct_n32, store->R_kOhm_n28) >> 20);
 
-    terminal->R_kOhm_n28 = R_kOhm_n28;
-    terminal->V_uV_n8 = is_charging ? fx_add_u32(store->V_oc_uV_n8, shift_uV_n8)
-                                    : fx_sub_u32(store->V_oc_uV_n8, shift_uV_n8);
+    return is_charging ? fx_add_u32(store->V_oc_uV_n8, shift_uV_n8)
+                       : fx_sub_u32(store->V_oc_uV_n8, shift_uV_n8);
 }
 
 /* The current that power_fW_n8 drives: P / V, V from the quadratic in the header. */
 static uint64_t power_current(struct store *s, uint64_t power_fW_n8, bool is_charging,
-                              const struct store_terminal *terminal)
+                              uint32_t V_uV_n8)
 {
-    uint64_t square_n16 = fx_mul_u32(terminal->V_uV_n8, terminal->V_uV_n8);
-    uint64_t four_PR_n16 =
-        fx_mul_shift(power_fW_n8, terminal->R_kOhm_n28, 18); /* n36 - n16 - 2 */
-    uint64_t root_n8 = 0;
+    uint64_t square_n16 = fx_mul_u32(V_uV_n8, V_uV_n8);
+    uint64_t four_PR_n16 = fx_mul_shift(power_fW_n8, s->R_kOhm_n28, 18); /* n36 - n16 - 2 */
+    uint64_t twice_n8 = V_uV_n8;
     struct vsource_scale inverse;
 
     if (is_charging) {
         /* rounded up: rather less charge than energy from nothing */
-        root_n8 = (uint64_t)fx_sqrt_u64(fx_add_u64(square_n16, four_PR_n16)) + 2;
+        twice_n8 += (uint64_t)fx_sqrt_u64(fx_add_u64(square_n16, four_PR_n16)) + 2;
     } else if (square_n16 >= four_PR_n16) {
-        root_n8 = fx_sqrt_u64(square_n16 - four_PR_n16);
+        twice_n8 += fx_sqrt_u64(square_n16 - four_PR_n16);
     } else {
         s->is_exhausted = true; /* beyond the most it can give: half the voltage */
     }
-    inverse = fx_reciprocal((root_n8 + terminal->V_uV_n8) >> 1);
+    inverse = fx_reciprocal(fx_clamp_u32(twice_n8 >> 1));
     inverse.shift -= 32;
     return fx_scale(power_fW_n8, inverse);
 }
 
 /* What a current changes in the state of charge within a sample: n58, and n90 below. */
-static struct fx_wide soc_change(const struct store *s)
+static void soc_change(const struct store *s, struct fx_wide *delta)
 {
     const struct vsource_scale *scale = &s->params->soc_per_current;
 
-    return fx_shift_wide(fx_mul_wide(s->I_nA_n32, scale->mantissa), scale->shift);
+    fx_mul_wide(s->I_nA_n32, scale->mantissa, scale->shift, delta);
 }
 
 static void add_charge(struct store *s)
 {
     uint64_t soc_max_n58 = s->params->soc_max_n58;
-    struct fx_wide delta = soc_change(s);
-    uint64_t rest = (uint64_t)s->soc_rest + delta.low;
-    uint64_t soc_n58 = fx_add_u64(s->soc_n58, fx_add_u64(delta.high, fx_high(rest)));
+    struct fx_wide delta;
+    uint64_t rest = 0;
+    uint64_t soc_n58 = 0;
 
+    soc_change(s, &delta);
+    rest = (uint64_t)s->soc_rest + delta.low;
+    soc_n58 = fx_add_u64(s->soc_n58, fx_add_u64(delta.high, fx_high(rest)));
     if (s->soc_n58 >= soc_max_n58) {
         s->is_full = true; /* what it started with above the limit stays */
     } else if (soc_n58 >= soc_max_n58) {
@@ -139,10 +137,12 @@ static void add_charge(struct store *s)
 
 static void take_charge(struct store *s)
 {
-    struct fx_wide delta = soc_change(s);
+    struct fx_wide delta;
     uint32_t rest = s->soc_rest;
-    uint64_t taken_n58 = delta.high;
+    uint64_t taken_n58 = 0;
 
+    soc_change(s, &delta);
+    taken_n58 = delta.high;
     if (rest >= delta.low) {
         rest -= delta.low;
     } else {
@@ -161,21 +161,20 @@ static void take_charge(struct store *s)
 void store_step(struct store *store, const struct store_flow *flow)
 {
     uint64_t charge_n32 = flow->charge_nA_n32;
-    uint64_t discharge_n32 = fx_add_u64(flow->discharge_nA_n32, leakage(store));
+    uint64_t discharge_n32 = flow->discharge_nA_n32;
     bool is_charging = false;
     uint64_t power_n8 = net(flow->charge_fW_n8, flow->discharge_fW_n8, &is_charging);
-    struct store_terminal terminal;
 
     store->is_exhausted = false;
     store->is_full = false;
     if (power_n8 != 0) {
-        store_terminal(store, flow, &terminal);
+        uint64_t I_n32 =
+            power_current(store, power_n8, is_charging, store_voltage(store, flow));
+
         if (is_charging) {
-            charge_n32 =
-                fx_add_u64(charge_n32, power_current(store, power_n8, true, &terminal));
+            charge_n32 = fx_add_u64(charge_n32, I_n32);
         } else {
-            discharge_n32 =
-                fx_add_u64(discharge_n32, power_current(store, power_n8, false, &terminal));
+            discharge_n32 = fx_add_u64(discharge_n32, I_n32);
         }
     }
     store->I_nA_n32 = net(charge_n32, discharge_n32, &store->is_charging);

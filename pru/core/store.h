@@ -11,12 +11,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What a sample does to the store. Powers and currents act together, for one sample. */
+/* What a sample does to the store. Powers and currents act together, for one sample. Begins
+ * with store_flow_init. */
 struct store_flow {
-    uint64_t charge_fW_n8;    /* power in, at whatever voltage the terminals have */
-    uint64_t discharge_fW_n8; /* power out */
-    uint64_t charge_nA_n32;   /* current in */
-    uint64_t discharge_nA_n32;
+    uint64_t charge_fW_n8;     /* power in, at whatever voltage the terminals have */
+    uint64_t discharge_fW_n8;  /* power out */
+    uint64_t charge_nA_n32;    /* current in */
+    uint64_t discharge_nA_n32; /* current out, leakage included */
 };
 
 /* Storage belongs to the caller. */
@@ -26,8 +27,9 @@ struct store {
     uint32_t soc_rest; /* n90 */
     uint32_t V_oc_uV_n8;
     uint32_t R_series_kOhm_n28;
-    uint32_t R_half_kOhm_n28; /* half a sample's change of voltage per current */
-    uint32_t V_uV;            /* at the terminals, as of the last step; 0 when empty */
+    uint32_t R_kOhm_n28; /* R_series and half a sample's change of voltage per current */
+    uint64_t I_leak_nA_n32;
+    uint32_t V_uV; /* at the terminals, as of the last step; 0 when empty */
     bool is_charging;
     uint64_t I_nA_n32; /* net current of the last step, its direction above */
     bool is_full; /* the last step's charge was not taken; its current still shows in V_uV */
@@ -36,19 +38,16 @@ struct store {
 
 void store_init(struct store *store, const struct vsource_store *params);
 
-/* What stands against a current into the store in this sample: the voltage that the direct
- * currents of flow (and leakage) lead to, and the resistance that any further current sees. */
-struct store_terminal {
-    uint32_t V_uV_n8;
-    uint32_t R_kOhm_n28;
-};
+/* Nothing but leakage. */
+void store_flow_init(const struct store *store, struct store_flow *flow);
 
-void store_terminal(const struct store *store, const struct store_flow *flow,
-                    struct store_terminal *terminal);
+/* The voltage, uV n8, that the direct currents of flow lead to: what stands against any further
+ * current into the store, which sees store->R_kOhm_n28 behind it. */
+uint32_t store_voltage(const struct store *store, const struct store_flow *flow);
 
 /* One sample. The net power P flows at the voltage V that solves
  * V = V_oc + (I_direct + P/V) (R_series + R_half): the middle of the sample. That conserves
- * energy, from an empty store on. Leakage is added. Charging ends at soc_max, discharging at 0.
+ * energy, from an empty store on. Charging ends at soc_max, discharging at 0.
  */
 void store_step(struct store *store, const struct store_flow *flow);
 

@@ -91,10 +91,7 @@ static void step_source(struct vsource *source, struct curve_point point, uint32
     struct store_flow flow;
     struct converter *converter = &source->converter;
 
-    flow.charge_fW_n8 = 0;
-    flow.discharge_fW_n8 = 0;
-    flow.charge_nA_n32 = 0;
-    flow.discharge_nA_n32 = 0;
+    store_flow_init(&source->store, &flow);
     charge_output(source, &flow);
     converter_output(converter, I_out_nA, &flow);
     converter_input(converter, &source->store, point, &flow);

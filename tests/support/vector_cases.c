@@ -398,12 +398,12 @@ static int open_storage(const struct vector_file *file, const char *tag, struct 
 static void check_storage(const struct vector_file *file, struct storage_case *c, double I_nA)
 {
     uint64_t I_n32 = (uint64_t)(fabs(I_nA) * 0x1p32);
-    struct store_flow flow = {
-        .charge_nA_n32 = I_nA > 0 ? I_n32 : 0,
-        .discharge_nA_n32 = I_nA < 0 ? I_n32 : 0,
-    };
+    struct store_flow flow;
     double soc = 0;
 
+    store_flow_init(&c->store, &flow);
+    flow.charge_nA_n32 += I_nA > 0 ? I_n32 : 0;
+    flow.discharge_nA_n32 += I_nA < 0 ? I_n32 : 0;
     store_step(&c->store, &flow);
     soc = (double)c->store.soc_n58 / 0x1p58;
     c->soc_bound += c->bound_per_sample + fabs(I_nA) * c->bound_per_nA;

@@ -205,13 +205,14 @@ static void reference_store(const struct source_case *c, struct store *store)
 /* At the reference's storage voltage, except where the reference is wrong about it. */
 static void compare_input(struct source_case *c, struct curve_point handed_on)
 {
-    struct store_flow flow = { 0, 0, 0, 0 };
+    struct store_flow flow;
     struct store store;
     double drop_uV = handed_on.current_nA * c->config.R_input_mOhm * 1e-6;
     double above_uV = 0;
 
     c->input_stage.V_mid_uV = (uint32_t)fmax(0, nearbyint(c->V_mid_before_uV));
     reference_store(c, &store);
+    store_flow_init(&store, &flow);
     converter_input(&c->input_stage, &store, handed_on, &flow);
     above_uV = fmax(0, (double)c->input_stage.V_input_uV - c->V_mid_before_uV);
     if ((c->reasons & REASON_RESISTOR) != 0 && drop_uV > above_uV) {

@@ -154,9 +154,10 @@ static const struct member members[] = {
     MEMBER(vsource_store, I_leak_nA_n32),
     MEMBER(vsource_store, G_leak),
     MEMBER(vsource_store, soc_per_current),
-    MEMBER(vsource_store, R_half),
     MEMBER(vsource_store, V_oc_uV_n8),
     MEMBER(vsource_store, R_series_kOhm_n28),
+    MEMBER(vsource_store, R_half_kOhm_n28),
+    MEMBER(vsource_store, reserved),
 };
 
 static size_t count_rows(const struct member *member, FILE *readme)

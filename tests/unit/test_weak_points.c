@@ -541,6 +541,7 @@ static void test_16_large_storages_count_exactly_and_leak(void **state)
         V = storage_curve(config.storage.p_VOC, config.storage.SoC_init);
         start_As = (double)store.soc_n58 / 0x1p58 * config.storage.q_As;
         for (int k = 0; k < 100000; k++) {
+            store_flow_init(&store, &flow);
             store_step(&store, &flow);
         }
         assert_close(start_As
@@ -548,8 +549,9 @@ static void test_16_large_storages_count_exactly_and_leak(void **state)
                                * config.storage.q_As,
                      V / config.storage.R_leak_Ohm, 2e-3);
         start_As = (double)store.soc_n58 / 0x1p58 * config.storage.q_As;
-        flow.charge_nA_n32 = (uint64_t)(1e9 * N32); /* 1 A */
         for (int k = 0; k < 100000; k++) {
+            store_flow_init(&store, &flow);
+            flow.charge_nA_n32 = (uint64_t)(1e9 * N32); /* 1 A */
             store_step(&store, &flow);
         }
         assert_close((double)store.soc_n58 / 0x1p58 * config.storage.q_As - start_As, 1.0,

@@ -60,6 +60,7 @@ extern const struct cmd cmd_export;
 extern const struct cmd cmd_keygen;
 extern const struct cmd cmd_completion;
 extern const struct cmd cmd_enroll;
+extern const struct cmd cmd_exec;
 
 /* Prints "herd NAME: text" (or a JSON object with --json) on standard error and returns the
  * exit status that belongs to the code. */

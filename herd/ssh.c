@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "herd/ssh.h"
 
+#include "common/clock.h"
+
 #include <libssh/libssh.h>
 
 #include <stdlib.h>
 #include <string.h>
+
+enum {
+    POLL_MS = 20, /* libssh can wait for one of two streams only */
+};
 
 struct ssh_link {
     ssh_session session;
@@ -153,35 +159,56 @@ void ssh_link_close(struct ssh_link **link)
     *link = NULL;
 }
 
-/* Reads one of the two streams to its end. */
-static int read_stream(const struct ssh_link *link, ssh_channel channel, int is_stderr,
+/* Takes what is there of one stream; how much, or -1. */
+static int take_stream(const struct ssh_link *link, ssh_channel channel, int is_stderr,
                        struct buf *output, size_t max_output, struct err *err)
 {
     char block[4096];
+    int taken = 0;
     int n = 0;
 
-    while ((n = ssh_channel_read_timeout(channel, block, sizeof(block), is_stderr,
-                                         link->timeout_ms))
-           > 0) {
+    while ((n = ssh_channel_read_nonblocking(channel, block, sizeof(block), is_stderr)) > 0) {
         if (output->size + (size_t)n > max_output) {
             return err_set(err, ERR_INPUT, "it says more than %zu bytes", max_output);
         }
         buf_append(output, block, (size_t)n);
+        taken += n;
     }
-    if (n < 0) {
+    if (n == SSH_ERROR) {
         return err_set(err, ERR_SYSTEM, "SSH: %s", ssh_get_error(link->session));
     }
-    if (!ssh_channel_is_eof(channel)) {
-        return err_set(err, ERR_TIMEOUT, "a command did not end in time");
+    return taken;
+}
+
+/* Both streams to their end, which is one for both: neither may wait for the other. */
+static int take_streams(const struct ssh_link *link, ssh_channel channel,
+                        struct ssh_answer *answer, size_t max_output, struct err *err)
+{
+    int64_t deadline_ns = clock_mono_ns() + link->timeout_ms * NS_PER_MS;
+
+    while (!ssh_channel_is_eof(channel)) {
+        int n_out = take_stream(link, channel, 0, &answer->out, max_output, err);
+        int n_err =
+            n_out < 0 ? -1 : take_stream(link, channel, 1, &answer->err, max_output, err);
+
+        if (n_err < 0) {
+            return -1;
+        }
+        if (n_out + n_err > 0) {
+            deadline_ns = clock_mono_ns() + link->timeout_ms * NS_PER_MS;
+        } else if (clock_mono_ns() >= deadline_ns) {
+            return err_set(err, ERR_TIMEOUT, "a command did not end in time");
+        } else if (ssh_channel_poll_timeout(channel, POLL_MS, 0) == SSH_ERROR) {
+            return err_set(err, ERR_SYSTEM, "SSH: %s", ssh_get_error(link->session));
+        }
     }
     return 0;
 }
 
 static int talk(const struct ssh_link *link, ssh_channel channel, const char *command,
-                const char *input, struct buf *output, size_t max_output, struct err *err)
+                const char *input, struct ssh_answer *answer, size_t max_output,
+                struct err *err)
 {
-    struct buf complaint = { 0 };
-    int status = -1;
     size_t size = input != NULL ? strlen(input) : 0;
 
     if (ssh_channel_open_session(channel) != SSH_OK
@@ -190,23 +217,15 @@ static int talk(const struct ssh_link *link, ssh_channel channel, const char *co
         || ssh_channel_send_eof(channel) != SSH_OK) {
         return err_set(err, ERR_SYSTEM, "SSH: %s", ssh_get_error(link->session));
     }
-    if (read_stream(link, channel, 0, output, max_output, err) < 0
-        || read_stream(link, channel, 1, &complaint, 4096, err) < 0) {
-        buf_fini(&complaint);
+    if (take_streams(link, channel, answer, max_output, err) < 0) {
         return -1;
     }
-    status = ssh_channel_get_exit_status(channel);
-    if (status != 0) {
-        err_set(err, ERR_STATE, "a command failed with status %d: %.*s", status,
-                complaint.data != NULL ? (int)strcspn(complaint.data, "\n") : 0,
-                complaint.data != NULL ? complaint.data : "");
-    }
-    buf_fini(&complaint);
-    return status == 0 ? 0 : -1;
+    answer->status = ssh_channel_get_exit_status(channel);
+    return answer->out.failed || answer->err.failed ? err_set(err, ERR_MEMORY, "an answer") : 0;
 }
 
-int ssh_link_run(struct ssh_link *link, const char *command, const char *input,
-                 struct buf *output, size_t max_output, struct err *err)
+int ssh_link_exec(struct ssh_link *link, const char *command, const char *input,
+                  struct ssh_answer *answer, size_t max_output, struct err *err)
 {
     ssh_channel channel = ssh_channel_new(link->session);
     int result = 0;
@@ -214,7 +233,31 @@ int ssh_link_run(struct ssh_link *link, const char *command, const char *input,
     if (channel == NULL) {
         return err_set(err, ERR_MEMORY, "SSH channel");
     }
-    result = talk(link, channel, command, input, output, max_output, err);
+    result = talk(link, channel, command, input, answer, max_output, err);
     ssh_channel_free(channel);
+    return result;
+}
+
+void ssh_answer_fini(struct ssh_answer *answer)
+{
+    buf_fini(&answer->out);
+    buf_fini(&answer->err);
+}
+
+int ssh_link_run(struct ssh_link *link, const char *command, const char *input,
+                 struct buf *output, size_t max_output, struct err *err)
+{
+    struct ssh_answer answer = { 0 };
+    int result = ssh_link_exec(link, command, input, &answer, max_output, err);
+
+    if (result == 0 && answer.status != 0) {
+        const char *text = answer.err.data != NULL ? answer.err.data : "";
+
+        result = err_set(err, ERR_STATE, "a command failed with status %d: %.*s", answer.status,
+                         (int)strcspn(text, "\n"), text);
+    } else if (result == 0 && answer.out.size > 0) {
+        buf_append(output, answer.out.data, answer.out.size);
+    }
+    ssh_answer_fini(&answer);
     return result;
 }

@@ -31,4 +31,17 @@ void ssh_link_close(struct ssh_link **link);
 MUST_CHECK int ssh_link_run(struct ssh_link *link, const char *command, const char *input,
                             struct buf *output, size_t max_output, struct err *err);
 
+/* What a command said and how it ended. */
+struct ssh_answer {
+    struct buf out;
+    struct buf err;
+    int status; /* -1: ended by a signal */
+};
+void ssh_answer_fini(struct ssh_answer *answer);
+
+/* As ssh_link_run, but a status that is not 0 is an answer too. `answer` starts zeroed; each of
+ * its streams is bounded by max_output. */
+MUST_CHECK int ssh_link_exec(struct ssh_link *link, const char *command, const char *input,
+                             struct ssh_answer *answer, size_t max_output, struct err *err);
+
 #endif

@@ -62,14 +62,16 @@ static void put_samples(struct rlog_writer *writer, uint64_t first, uint32_t cou
 {
     static uint32_t samples[PIECE];
 
-    for (uint8_t stream = RLOG_STREAM_VOLTAGE; stream <= RLOG_STREAM_CURRENT; stream++) {
+    for (unsigned stream = RLOG_STREAM_VOLTAGE; stream <= RLOG_STREAM_CURRENT; stream++) {
         for (uint32_t i = 0; i < count; i++) {
             samples[i] = stream == RLOG_STREAM_VOLTAGE ? voltage_code(first + i)
                                                        : current_code(first + i);
         }
         put(writer,
-            (struct rlog_record_header){
-                .type = RLOG_SAMPLES, .stream = stream, .count = count, .first = first },
+            (struct rlog_record_header){ .type = RLOG_SAMPLES,
+                                         .stream = (uint8_t)stream,
+                                         .count = count,
+                                         .first = first },
             samples, count * sizeof(*samples));
     }
 }

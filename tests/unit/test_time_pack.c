@@ -32,7 +32,7 @@ static size_t check(uint64_t first_ns)
         uint64_t stamp = 0;
 
         for (unsigned p = 0; p < 8; p++) {
-            stamp |= (uint64_t)planes[p * TIME_PACK_SAMPLES + i] << 8 * p;
+            stamp |= (uint64_t)planes[(size_t)p * TIME_PACK_SAMPLES + i] << 8 * p;
         }
         assert_true(stamp == first_ns + i * 10000);
     }

@@ -18,7 +18,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "$make_bits" "$work/all" "$work/all-names"
 # The sources come first, each before single samples and before curves.
-sources=28
+sources=26
 size=$(($(wc -c <"$work/all") / $(wc -l <"$work/all-names")))
 head -c $((sources * size)) "$work/all" >"$work/params"
 head -n $sources "$work/all-names" >"$work/names"

@@ -129,7 +129,7 @@ VIOLATIONS = {
     "S1": attribute("data", "window_samples", 7), "S2": shorter,
     "S4": lambda file: replace(file, "data/voltage", compression="szip", compression_opts=("nn", 8)),
     "S6": attribute("/", "hostname"), "check_timediffs": shift_time,
-    "step is exactly 10 us": stumble,
+    "step is exactly 10 us, or the window": stumble,
     "time is u64 nanoseconds": attribute("data/time", "gain", 1e-6),
     "chunks of 10 000, unlimited": lambda file: replace(file, "data/voltage", chunks=(5000,)),
     "unit and description": attribute("data/voltage", "unit"),

@@ -118,6 +118,15 @@ static void to_discard(struct converter *converter, const char *key,
                       shepherd_is_true(value) ? "false" : "true", value->place);
 }
 
+/* Keys that our record has too; null is Shepherd's "not set". */
+static void to_record(struct converter *converter, const char *key,
+                      const struct yaml_node *value)
+{
+    if (value->kind != YAML_NULL) {
+        shepherd_put(converter, shepherd_part(converter, "record"), key, value);
+    }
+}
+
 /* Keys that change nothing when they have this value, and would change much otherwise. */
 static void only_default(struct converter *converter, const char *key,
                          const struct yaml_node *value)
@@ -126,11 +135,10 @@ static void only_default(struct converter *converter, const char *key,
         const char *key;
         const char *value;
     } defaults[] = {
-        {"samplerate", "100000"},
-        { "bytesize",  "8"     },
-        { "stopbits",  "1"     },
-        { "parity",    "N"     },
-        { "delay",     "0"     }
+        {"bytesize",  "8"},
+        { "stopbits", "1"},
+        { "parity",   "N"},
+        { "delay",    "0"}
     };
 
     for (size_t i = 0; i < ARRAY_LEN(defaults); i++) {
@@ -156,10 +164,10 @@ static void only_false(struct converter *converter, const char *key,
 
 static const struct rule power_rules[] = {
     {"intermediate_voltage", to_storage_record},
-    { "delay",               only_default     },
-    { "duration",            NULL             },
+    { "delay",               to_record        },
+    { "duration",            to_record        },
     { "only_power",          only_false       },
-    { "samplerate",          only_default     },
+    { "samplerate",          to_record        },
     { "discard_voltage",     to_discard       },
     { "discard_current",     to_discard       },
     { NULL,                  NULL             },

@@ -110,6 +110,96 @@ def test_csv_holds_what_the_file_holds():
         assert numpy.allclose(rows["time_s"], numpy.arange(30000) * 1e-5)
 
 
+def values(file, name):
+    data = file[name]
+    return data[:] * data.attrs["gain"] + data.attrs["offset"]
+
+
+def means(codes, window):
+    """Of every window, the last may be short: exact, halves up."""
+    sums = numpy.add.reduceat(codes.astype("int64"), numpy.arange(0, len(codes), window))
+    counts = numpy.full(len(sums), window)
+    counts[-1] = len(codes) - window * (len(sums) - 1)
+    return (2 * sums + counts) // (2 * counts)
+
+
+def check_rate(folder, full, experiment, rate):
+    """Rows, stamps, meaning and overview of one rate against the recording at 100 kHz."""
+    result, text = os.path.join(folder, f"{rate}.h5"), os.path.join(folder, f"{rate}.csv")
+    experiment["defaults"]["record"]["samplerate"] = rate
+    herd(folder, experiment, "-e", SKY, "-o", result)
+    checked = support("h5_check.py", result)
+    assert checked.status == 0, str(checked)
+    info = json.loads(subprocess.run([HERD, "info", "--json", result], text=True, timeout=60,
+                                     capture_output=True, check=True).stdout)
+    assert info["samplerate_Hz"] == rate and info["samples"] == 123457, info
+    assert abs(info["duration_s"] - 1.23457) < 1e-9, info
+    subprocess.run([HERD, "export", result, "-o", text], timeout=60, check=True)
+    rows = numpy.genfromtxt(text, delimiter=",", names=True)
+    window = 100000 // rate
+    with h5py.File(result, "r") as file, h5py.File(full, "r") as whole:
+        steps = numpy.unique(numpy.diff(file["data/time"][:].astype("int64")))
+        assert list(steps) == [window * 10000], steps
+        for name in ("data/voltage", "data/current", "data_storage/voltage",
+                     "data_storage/current"):
+            if name not in whole:
+                continue
+            assert numpy.array_equal(file[name][:], means(whole[name][:], window)), name
+            for attribute in ("gain", "offset", "unit"):
+                assert file[name].attrs[attribute] == whole[name].attrs[attribute], name
+        for name in ("voltage", "current"):
+            for level in ("64", "4096"):
+                for value in ("minimum", "mean", "maximum"):
+                    path = f"overview/{name}/{level}/{value}"
+                    assert numpy.array_equal(file[path][:], whole[path][:]), path
+        column = [name for name in rows.dtype.names if name.startswith("voltage")][0]
+        assert numpy.allclose(rows[column], values(file, "data/voltage"), rtol=1e-6), column
+        return values(file, "data/voltage"), info, file["data/voltage"].attrs["gain"]
+
+
+def test_every_rate_stores_the_means_of_its_windows():
+    with tempfile.TemporaryDirectory() as folder:
+        for experiment in (harvest("cv20", "1234570 us"), emulate(duration="1234570 us")):
+            full = os.path.join(folder, experiment["name"] + ".h5")
+            is_harvest = experiment["defaults"]["mode"] == "harvest"
+            experiment["defaults"]["record"] = {"storage": not is_harvest}
+            herd(folder, experiment, "-e", SKY, "-o", full)
+            for rate in (10, 100, 1000):
+                volts, info, lsb = check_rate(folder, full, experiment, rate)
+                # cv20 holds 2.000 V, as near as its DAC can, once it has begun
+                if is_harvest:
+                    with h5py.File(full, "r") as whole:
+                        held = values(whole, "data/voltage")[-1]
+                    assert abs(held - 2.0) < 1e-4, held
+                    assert abs(volts[1:] - held).max() <= lsb, (rate, volts)
+                    assert abs(info["voltage_V"]["maximum"] - held) <= lsb, info
+                os.unlink(os.path.join(folder, f"{rate}.h5"))
+
+
+def test_a_delayed_trace_and_an_overview_alone():
+    with tempfile.TemporaryDirectory() as folder:
+        full, part = os.path.join(folder, "full.h5"), os.path.join(folder, "part.h5")
+        brief = os.path.join(folder, "brief.h5")
+        experiment = emulate(duration="1 s")
+        herd(folder, experiment, "-e", SKY, "-o", full)
+        experiment["defaults"]["record"] = {"delay": "123450 us", "duration": "300 ms"}
+        herd(folder, experiment, "-e", SKY, "-o", part)
+        experiment["defaults"]["record"] = {"overview_only": True}
+        herd(folder, experiment, "-e", SKY, "-o", brief)
+        with h5py.File(full, "r") as whole, h5py.File(part, "r") as some, \
+                h5py.File(brief, "r") as none:
+            for name in ("data/voltage", "data/current"):
+                expected = whole[name][:]
+                expected[:12345] = 0
+                expected[42345:] = 0
+                assert numpy.array_equal(some[name][:], expected), name
+                assert none[name].attrs["recorded"] == 0, name
+                assert none[name].id.get_storage_size() == 0, name
+            assert len(some["gaps/first_sample"]) == 0
+            for path in ("overview/voltage/64/mean", "overview/current/512/maximum"):
+                assert numpy.array_equal(none[path][:], whole[path][:]), path
+
+
 def test_sweep_equals_single_runs():
     with tempfile.TemporaryDirectory() as folder:
         lines = herd(folder, emulate(), "-e", SKY, "--json", "-S",

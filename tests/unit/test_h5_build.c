@@ -3,6 +3,7 @@
 #include "common/gpio_codec.h"
 #include "common/h5_build.h"
 #include "common/h5_guard.h"
+#include "common/h5_info.h"
 #include "common/h5_trace.h"
 #include "common/h5_util.h"
 #include "common/h5_verify.h"
@@ -135,19 +136,24 @@ static void put_stream(struct bench *bench, unsigned stream, uint64_t first, uin
     }
 }
 
-static void put_samples(struct bench *bench, uint64_t first, uint32_t count)
+/* Of 10 us. */
+static double row_energy_J(const struct bench *bench, uint64_t n)
 {
     const struct rlog_manifest *manifest = &bench->manifest;
+    double V =
+        code_of(RLOG_STREAM_VOLTAGE, n) * manifest->voltage.gain + manifest->voltage.offset;
+    double A =
+        code_of(RLOG_STREAM_CURRENT, n) * manifest->current.gain + manifest->current.offset;
 
+    return V * A * 1e-5;
+}
+
+static void put_samples(struct bench *bench, uint64_t first, uint32_t count)
+{
     put_stream(bench, RLOG_STREAM_VOLTAGE, first, count);
     put_stream(bench, RLOG_STREAM_CURRENT, first, count);
     for (uint64_t n = first; n < first + count; n++) {
-        double V =
-            code_of(RLOG_STREAM_VOLTAGE, n) * manifest->voltage.gain + manifest->voltage.offset;
-        double A =
-            code_of(RLOG_STREAM_CURRENT, n) * manifest->current.gain + manifest->current.offset;
-
-        bench->energy_J += V * A * 1e-5;
+        bench->energy_J += row_energy_J(bench, n);
     }
 }
 
@@ -177,13 +183,20 @@ static void put_edges(struct bench *bench, int64_t from_ns, uint32_t count)
     bench->n_edges += count;
 }
 
-static void end(struct bench *bench, uint64_t n_samples)
+static void end_with_gaps(struct bench *bench, uint64_t n_samples, uint64_t n_gap_samples)
 {
-    struct rlog_end last = { .n_samples = n_samples, .n_edges = bench->n_edges };
+    struct rlog_end last = { .n_samples = n_samples,
+                             .n_gap_samples = n_gap_samples,
+                             .n_edges = bench->n_edges };
     uint8_t digest[RLOG_DIGEST_BYTES];
     struct err err = { 0 };
 
     assert_int_equal(rlog_writer_finish(bench->writer, &last, digest, &err), 0);
+}
+
+static void end(struct bench *bench, uint64_t n_samples)
+{
+    end_with_gaps(bench, n_samples, 0);
 }
 
 static struct h5_summary build(struct bench *bench)
@@ -272,6 +285,18 @@ static uint64_t read_one(const struct bench *bench, const char *path, uint64_t r
 static uint64_t count_rows(const struct bench *bench, const char *path)
 {
     return read_one(bench, path, UINT64_MAX);
+}
+
+/* What is counted from the data agrees with what was summed here. */
+static void check_info(const struct bench *bench, uint64_t n_samples, uint32_t rate)
+{
+    struct h5_info info;
+    struct err err = { 0 };
+
+    assert_int_equal(h5_info_here(bench->file, &info, &err), 0);
+    assert_int_equal(info.summary.n_samples, n_samples);
+    assert_int_equal(info.samplerate_Hz, rate);
+    assert_true(fabs(info.summary.energy_Ws - bench->energy_J) < 1e-9 * bench->energy_J);
 }
 
 static void test_every_sample_and_edge_arrives(void **state)
@@ -423,6 +448,89 @@ static void test_a_trace_that_is_off_has_its_extent_and_no_chunk(void **state)
     assert_int_equal(H5Dget_storage_size(dataset), 0);
     h5_close(&dataset);
     h5_close(&file);
+    verify(bench, &summary);
+}
+
+/* Rows at 1 kHz: their stamps, gaps in samples, and an energy that weighs the short last one.
+ */
+static void test_rows_stand_for_windows(void **state)
+{
+    struct bench *bench = *state;
+    struct h5_summary summary;
+    uint64_t row = 0;
+
+    bench->manifest.config.record.samplerate = RECORD_1_KHZ;
+    begin(bench);
+    put_samples(bench, 0, 40);                /* rows, not samples */
+    put_gap(bench, 3950, 180, RLOG_GAP_RING); /* half of row 39, row 40, 30 of row 41 */
+    put_samples(bench, 41, PIECE - 41);
+    put_samples(bench, PIECE, 12); /* the last of them stands for 50 samples */
+    end_with_gaps(bench, 1001150, 180);
+    summary = build(bench);
+    assert_int_equal(summary.n_samples, 1001150);
+    assert_int_equal(summary.n_gap_samples, 180);
+    assert_int_equal(count_rows(bench, "/data/time"), PIECE + 12);
+    assert_int_equal(count_rows(bench, "/data/voltage"), PIECE + 12);
+    for (row = 0; row < PIECE + 12; row += 1237) {
+        assert_int_equal(read_one(bench, "/data/time", row), (uint64_t)T_NS + row * 1000000);
+        assert_int_equal(read_one(bench, "/data/current", row),
+                         row == 40 ? 0 : code_of(RLOG_STREAM_CURRENT, row));
+    }
+    assert_int_equal(count_rows(bench, "/gaps/first_sample"), 1);
+    assert_int_equal(read_one(bench, "/gaps/first_sample", 0), 3950);
+    assert_int_equal(read_one(bench, "/gaps/time", 0), (uint64_t)T_NS + 39500000);
+    bench->energy_J = bench->energy_J * 100 - row_energy_J(bench, PIECE + 11) * 50;
+    assert_true(fabs(summary.energy_Ws - bench->energy_J) < 1e-9 * bench->energy_J);
+    verify(bench, &summary);
+    assert_int_equal(summary.n_samples, 1001150);
+    check_info(bench, 1001150, RECORD_1_KHZ);
+}
+
+/* What was not to be recorded is no gap, and no chunk. */
+static void test_a_range_is_no_gap(void **state)
+{
+    struct bench *bench = *state;
+    struct h5_summary summary;
+
+    bench->manifest.config.record.delay_ns = INT64_C(25000) * 10000;
+    bench->manifest.config.record.duration_ns = INT64_C(10000) * 10000;
+    begin(bench);
+    put_samples(bench, 25000, 5000);
+    put_samples(bench, 30000, 4000); /* 1000 more were to come */
+    end(bench, 60000);
+    summary = build(bench);
+    assert_int_equal(summary.n_gap_samples, 1000);
+    assert_int_equal(count_rows(bench, "/gaps/first_sample"), 2); /* one for each stream */
+    assert_int_equal(read_one(bench, "/gaps/first_sample", 0), 34000);
+    assert_int_equal(read_one(bench, "/gaps/n_samples", 0), 1000);
+    assert_int_equal(count_rows(bench, "/data/voltage"), 60000);
+    assert_int_equal(read_one(bench, "/data/voltage", 24999), 0);
+    assert_int_equal(read_one(bench, "/data/voltage", 25000),
+                     code_of(RLOG_STREAM_VOLTAGE, 25000));
+    verify(bench, &summary);
+    check_info(bench, 60000, RECORD_100_KHZ);
+}
+
+static void test_an_overview_alone(void **state)
+{
+    struct bench *bench = *state;
+    struct h5_summary summary;
+    const struct rlog_overview entry = { 1, 3, 2 };
+
+    bench->manifest.config.record.overview_only = true;
+    begin(bench);
+    put(bench,
+        (struct rlog_record_header){
+            .type = RLOG_OVERVIEW, .stream = RLOG_STREAM_VOLTAGE, .count = 1 },
+        &entry, sizeof(entry));
+    end_with_gaps(bench, 20000, 7);
+    summary = build(bench);
+    assert_int_equal(summary.n_samples, 20000);
+    assert_int_equal(summary.n_gap_samples, 7);
+    assert_true(isnan(summary.energy_Ws));
+    assert_int_equal(count_rows(bench, "/data/time"), 20000);
+    assert_int_equal(count_rows(bench, "/gaps/first_sample"), 0);
+    assert_int_equal(read_one(bench, "/overview/voltage/64/maximum", 0), 3);
     verify(bench, &summary);
 }
 
@@ -599,6 +707,9 @@ int main(void)
         WITH_BENCH(test_a_growing_log_gives_the_same_file_as_a_closed_one),
         WITH_BENCH(test_without_compression_nothing_is_filtered),
         WITH_BENCH(test_a_trace_that_is_off_has_its_extent_and_no_chunk),
+        WITH_BENCH(test_rows_stand_for_windows),
+        WITH_BENCH(test_a_range_is_no_gap),
+        WITH_BENCH(test_an_overview_alone),
         WITH_BENCH(test_logs_that_do_not_hold_together_are_refused),
         WITH_BENCH(test_evidence_is_written_and_read_back),
         WITH_BENCH(test_a_flipped_bit_that_changes_anything_is_found),

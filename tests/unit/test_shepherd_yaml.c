@@ -50,24 +50,26 @@ static struct experiment *parse(const char *text, const char *notes)
 
 static void test_harvest_task(void **state)
 {
-    static const char text[] = "datatype: HarvestTask\n"
-                               "comment: from a colleague\n"
-                               "parameters:\n"
-                               "  output_path: /var/shepherd/recordings/\n"
-                               "  force_overwrite: true\n"
-                               "  output_compression: lzf\n"
-                               "  time_start: 2026-05-01T12:00:00\n"
-                               "  duration: 30\n"
-                               "  use_cal_default: true\n"
-                               "  virtual_harvester: {name: mppt_voc, inherit_from: cv20}\n"
-                               "  power_tracing: {discard_current: true}\n"
-                               "  sys_logging: {kernel: false, sys_util: false}\n"
-                               "  verbose: 3\n";
+    static const char text[] =
+        "datatype: HarvestTask\n"
+        "comment: from a colleague\n"
+        "parameters:\n"
+        "  output_path: /var/shepherd/recordings/\n"
+        "  force_overwrite: true\n"
+        "  output_compression: lzf\n"
+        "  time_start: 2026-05-01T12:00:00\n"
+        "  duration: 30\n"
+        "  use_cal_default: true\n"
+        "  virtual_harvester: {name: mppt_voc, inherit_from: cv20}\n"
+        "  power_tracing: {discard_current: true, samplerate: 1000, delay: 2,\n"
+        "    duration: 7}\n"
+        "  sys_logging: {kernel: false, sys_util: false}\n"
+        "  verbose: 3\n";
     struct experiment *experiment =
         parse(text, "my_task.yaml:2:1: file: 'comment' has no effect here\n"
                     "my_task.yaml:6:23: HarvestTask: 'lzf' has no effect here: gzip-1 is used\n"
                     "my_task.yaml:7:3: HarvestTask: 'time_start' has no effect here\n"
-                    "my_task.yaml:13:3: HarvestTask: 'verbose' has no effect here\n");
+                    "my_task.yaml:14:3: HarvestTask: 'verbose' has no effect here\n");
     const struct node_config *config = &experiment->nodes[3].config;
 
     (void)state;
@@ -80,6 +82,9 @@ static void test_harvest_task(void **state)
     assert_int_equal(config->record.exists, EXISTS_OVERWRITE);
     assert_true(config->record.voltage);
     assert_false(config->record.current);
+    assert_int_equal(config->record.samplerate, RECORD_1_KHZ);
+    assert_true(config->record.delay_ns == INT64_C(2000000000));
+    assert_true(config->record.duration_ns == INT64_C(7000000000));
     assert_true(config->use_cal_default);
     assert_false(config->log.kernel);
     assert_int_equal(config->log.system_ns, 0);
@@ -164,8 +169,8 @@ static void test_what_would_change_the_meaning_is_refused(void **state)
          ":1:11: a 'ProgrammingTask' is no experiment"                                                                                        },
         { "datatype: HarvestTask\nparameters: {duratoin: 3}\n",
          ":2:14: HarvestTask: unknown key 'duratoin'"                                                                                         },
-        { "datatype: HarvestTask\nparameters: {power_tracing: {samplerate: 1000}}\n",
-         "samplerate: 1000 is not built"                                                                                                      },
+        { "datatype: HarvestTask\nparameters: {power_tracing: {samplerate: 5000}}\n",
+         "samplerate: '5000' is none of 10, 100, 1000, 100000"                                                                                },
         { "datatype: EmulationTask\nparameters: {input_path: /etc/hostname, voltage_aux: buffer}\n",
          "'buffer' is not built yet"                                                                                                          },
         { "datatype: EmulationTask\nparameters: {input_path: /etc/hostname, gpio_actuation: {events: []}}\n",

@@ -1,0 +1,74 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Nodes of one run that store at different rates, a part, or only the overview."""
+import json
+
+import h5py
+import numpy
+
+import harness
+from harness import Flock, support
+
+LIMIT_S = 120
+N_SAMPLES = 212345
+
+EXPERIMENT = {
+    "name": "rates", "duration": f"{10 * N_SAMPLES} us",
+    # how exactly a busy host starts is not the subject
+    "start": {"clock_error_max": "100 ms"},
+    "defaults": {"mode": "harvest", "harvester": {"inherit_from": "cv20"}},
+    "nodes": {"sheep0": {"record": {"samplerate": 10}},
+              "sheep1": {"record": {"samplerate": 1000}},
+              "sheep2": {"record": {"delay": "500 ms", "duration": "1 s", "samplerate": 100}},
+              "sheep3": {"record": {"overview_only": True}}},
+}
+
+
+def check_rows(path, window, first=0, end=N_SAMPLES):
+    """Rows on their grid, each near what the overview has of the same samples."""
+    with h5py.File(path, "r") as file:
+        n_rows = (N_SAMPLES + window - 1) // window
+        data = file["data"]
+        assert len(data["time"]) == len(data["voltage"]) == len(data["current"]) == n_rows
+        steps = numpy.unique(numpy.diff(data["time"][:].astype("int64")))
+        assert list(steps) == [window * 10000], steps
+        assert int(data["time"][0]) == int(file["sync"].attrs["T_ns"])
+        assert len(file["gaps/first_sample"]) == 0
+        rows = numpy.arange(n_rows)
+        is_there = (rows * window >= first) & ((rows + 1) * window <= end)
+        assert is_there.any() and (data["voltage"][:][is_there] != 0).all()
+        assert not data["voltage"][:][(rows + 1) * window <= first].any()
+        assert not data["voltage"][:][rows * window >= end].any()
+        lowest = file["overview/voltage/64/minimum"][:].min()
+        highest = file["overview/voltage/64/maximum"][:].max()
+        means = data["voltage"][:][is_there]
+        assert lowest <= means.min() and means.max() <= highest, (lowest, means, highest)
+
+
+def test_rates_of_one_run():
+    with Flock(4) as flock:
+        done = flock.run(EXPERIMENT)
+        assert done.status == 0, str(done)
+        paths = [flock.file_of(name, "hrv_rates_") for name in flock.names]
+        check_rows(paths[0], 10000)
+        check_rows(paths[1], 100)
+        check_rows(paths[2], 1000, 50000, 150000)
+        with h5py.File(paths[3], "r") as file:
+            assert len(file["data/time"]) == N_SAMPLES
+            assert file["data/voltage"].attrs["recorded"] == 0
+            assert file["data/voltage"].id.get_storage_size() == 0
+            assert len(file["overview/voltage/64/mean"]) == N_SAMPLES // 64 + 1
+        for path in paths:
+            for words in (("verify",), ("info", "--json")):
+                shown = flock.herd(*words, path)
+                assert shown.status == 0, str(shown)
+            info = json.loads(shown.out)
+            assert info["verdict"].startswith("valid"), info
+            assert info["samples"] == N_SAMPLES, info
+        for path in paths[:2]:
+            checked = support("h5_check.py", path)
+            assert checked.status == 0, str(checked)
+
+
+if __name__ == "__main__":
+    harness.main(globals())

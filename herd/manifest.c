@@ -7,6 +7,7 @@
 #include "common/yaml_doc.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -82,8 +83,10 @@ static void put_recording(struct buf *out, const struct run_node *node)
         const char *slash = strrchr(node->final_path, '/');
 
         put_text(out, "    ", "file", slash != NULL ? slash + 1 : node->final_path);
-        buf_printf(out, "    file_bytes: %" PRIu64 "\n    energy_Ws: %.9g\n",
-                   node->summary.file_bytes, node->summary.energy_Ws);
+        buf_printf(out, "    file_bytes: %" PRIu64 "\n", node->summary.file_bytes);
+        if (isfinite(node->summary.energy_Ws)) { /* both traces were recorded */
+            buf_printf(out, "    energy_Ws: %.9g\n", node->summary.energy_Ws);
+        }
         buf_printf(out, "    is_released: %s\n", node->is_released ? "true" : "false");
     }
 }

@@ -45,6 +45,7 @@ enum proto_verb {
     VERB_LIST,    /* LISTING; payload 0: YAML list of logs */
     VERB_REMOVE,  /* REMOVED | REFUSED */
     VERB_HAVE,    /* HAVING; is this input already here? */
+    VERB_POWER,   /* POWERED | REFUSED; power off or reboot */
     /* herd to sheep, bulk port */
     VERB_PUT,   /* STORED | REFUSED; payload 0: bytes of an input file at offset */
     VERB_FETCH, /* DATA ...; grants credit for bytes of a log from an offset */
@@ -64,6 +65,7 @@ enum proto_verb {
     VERB_LISTING,
     VERB_REMOVED,
     VERB_HAVING,
+    VERB_POWERED,
     VERB_STORED,
     VERB_DATA, /* payload 0: bytes */
     /* sheep to the owner of the experiment, unasked and repeated until the next PING shows they
@@ -234,6 +236,9 @@ struct body_have { /* HAVE, HAVING, PUT, STORED */
     char digest[65];
     uint64_t size;
     uint64_t offset; /* HAVING, STORED: bytes that are safely here */
+};
+struct body_power { /* POWER, POWERED */
+    bool is_reboot;
 };
 struct body_fetch {
     char log[PROTO_NAME_SIZE];

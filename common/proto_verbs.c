@@ -159,6 +159,12 @@ static const struct field body_have_fields[] = {
 };
 SCHEMA(body_have, "an input stream and how much of it is there");
 
+static const struct field body_power_fields[] = {
+    MAY(body_power, BOOL, is_reboot),
+    END,
+};
+SCHEMA(body_power, "off, or off and on again");
+
 static const struct field body_fetch_fields[] = {
     NEED(body_fetch, STRING, log),   MAY(body_fetch, U64, segment),
     MAY(body_fetch, U64, offset),    MAY(body_fetch, U64, credit_bytes),
@@ -195,6 +201,7 @@ static const struct proto_verb_info VERBS[N_VERBS] = {
     [VERB_LIST] = { "LIST",       ANYONE,        &body_empty_schema,   0},
     [VERB_REMOVE] = { "REMOVE",     ROLE_OPERATOR, &body_log_schema,     0},
     [VERB_HAVE] = { "HAVE",       ROLE_OPERATOR, &body_have_schema,    0},
+    [VERB_POWER] = { "POWER",      ROLE_OPERATOR, &body_power_schema,   0},
     [VERB_PUT] = { "PUT",        ROLE_OPERATOR, &body_have_schema,    1},
     [VERB_FETCH] = { "FETCH",      ANYONE,        &body_fetch_schema,   0},
     [VERB_WELCOME] = { "WELCOME",    ROLE_SHEEP,    &body_welcome_schema, 0},
@@ -212,6 +219,7 @@ static const struct proto_verb_info VERBS[N_VERBS] = {
     [VERB_LISTING] = { "LISTING",    ROLE_SHEEP,    &body_empty_schema,   1},
     [VERB_REMOVED] = { "REMOVED",    ROLE_SHEEP,    &body_log_schema,     0},
     [VERB_HAVING] = { "HAVING",     ROLE_SHEEP,    &body_have_schema,    0},
+    [VERB_POWERED] = { "POWERED",    ROLE_SHEEP,    &body_power_schema,   0},
     [VERB_STORED] = { "STORED",     ROLE_SHEEP,    &body_have_schema,    0},
     [VERB_DATA] = { "DATA",       ROLE_SHEEP,    &body_data_schema,    1},
     [VERB_STARTED] = { "STARTED",    ROLE_SHEEP,    &body_started_schema, 0},

@@ -61,6 +61,8 @@ extern const struct cmd cmd_keygen;
 extern const struct cmd cmd_completion;
 extern const struct cmd cmd_enroll;
 extern const struct cmd cmd_exec;
+extern const struct cmd cmd_poweroff;
+extern const struct cmd cmd_reboot;
 
 /* Prints "herd NAME: text" (or a JSON object with --json) on standard error and returns the
  * exit status that belongs to the code. */

@@ -19,6 +19,7 @@ static bool is_cached(enum proto_verb verb)
     case VERB_STOP:
     case VERB_RELEASE:
     case VERB_REMOVE:
+    case VERB_POWER:
         return true;
     default:
         return false;

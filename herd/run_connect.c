@@ -13,6 +13,7 @@ enum {
     CLOCK_TIMEOUT_MS = 1000,
     CLOCK_AGAIN_MS = 300,
     NOW_EXCHANGES = 16, /* heartbeats, after which the older ones no longer count */
+    HANDSHAKE_MS = 5,   /* more patience for each node: the handshakes of many end together */
     SUPPLY_MS = 24 * 3600 * 1000,
 };
 
@@ -69,7 +70,8 @@ int run_connect(struct run *run)
     if (open_start(run) < 0) {
         return -1;
     }
-    (void)run_wait(run, is_everybody_there, RUN_CONNECT_MS);
+    (void)run_wait(run, is_everybody_there,
+                   RUN_CONNECT_MS + (int64_t)run->n_nodes * HANDSHAKE_MS);
     if (run->is_detached || run->err.code != ERR_NONE) {
         return -1;
     }

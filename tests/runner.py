@@ -197,11 +197,13 @@ def unit_tests(suites):
     names = subprocess.run(["ctest", "--test-dir", ASAN, "-N"], cwd=ROOT, capture_output=True,
                            text=True, check=False).stdout
     # One for each core; what measures time comes later, alone.
+    def one(name):
+        folder = RELEASE if name in BULK else ASAN
+        suites.suite(name, ["ctest", "--test-dir", folder, "-R", f"^{name}$", "-V", "--timeout",
+                            "390"], 400, env)
+
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for name in re.findall(r"Test +#\d+: (\S+)", names):
-            folder = RELEASE if name in BULK else ASAN
-            pool.submit(suites.suite, name, ["ctest", "--test-dir", folder, "-R", f"^{name}$",
-                                             "-V", "--timeout", "390"], 400, env)
+        list(pool.map(one, re.findall(r"Test +#\d+: (\S+)", names)))
 
 
 def vectors(suites):

@@ -309,6 +309,16 @@ static bool has_room_for_go(const struct start *start)
                   <= start->T_mono_ns - START_GUARD_GO_MS * NS_PER_MS;
 }
 
+/* All, with room for GO; or, when it gets late, all that are required. */
+static bool may_go(const struct start *start, const struct census *census, bool is_late)
+{
+    if (is_late) {
+        return census->n_missing == 0 && census->n_armed > 0
+               && !is_past(start, START_GUARD_GO_MS);
+    }
+    return census->n_armed == census->n_in && has_room_for_go(start);
+}
+
 static void arm(struct start *start, int64_t utc_ns)
 {
     bool is_late = is_past(start, START_GUARD_GO_MS + START_GO_LEAD_MS);
@@ -320,10 +330,7 @@ static void arm(struct start *start, int64_t utc_ns)
     census = count(start);
     if (census.n_in == 0) {
         start_cancel(start, ERR_STATE, "no node is armed");
-    } else if (census.n_armed == census.n_in && !is_late && has_room_for_go(start)) {
-        decide_go(start);
-    } else if (census.n_missing == 0 && census.n_armed > 0 && is_late
-               && !is_past(start, START_GUARD_GO_MS)) {
+    } else if (may_go(start, &census, is_late)) {
         decide_go(start);
     } else if (is_late || census.needs_later || census.n_armed == census.n_in) {
         arm_later(start, utc_ns);

@@ -436,7 +436,7 @@ int main(int argc, char **argv)
     wire_init();
     bench.nodes = calloc(bench.n_nodes, sizeof(*bench.nodes));
     bench.inventory = calloc(bench.n_nodes, sizeof(*bench.inventory));
-    bench.members = calloc(bench.n_nodes, sizeof(*bench.members));
+    bench.members = calloc(bench.n_nodes, sizeof(void *));
     bench.required = calloc(bench.n_nodes, sizeof(*bench.required));
     if (bench.nodes != NULL && bench.inventory != NULL && bench.members != NULL
         && bench.required != NULL && mkdtemp(folder) != NULL && make_config(&bench, &err) == 0

@@ -341,6 +341,7 @@ int scale_host(const struct scale_node *nodes, size_t n_nodes, const char *autho
         || (zap = zap_start(authorized, &err)) == NULL
         || bind_all(nodes, hosts, n_nodes, &err) < 0) {
         log_error("host: %s", err.text);
+        free(hosts);
         return 1;
     }
     start_threads(threads, hosts, n_nodes, &must_stop);

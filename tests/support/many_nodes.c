@@ -291,6 +291,7 @@ static void handle(struct crowd *crowd, struct node *node, const struct wire_mes
     crowd->n_messages++;
     memcpy(node->peer, got->peer_id, sizeof(node->peer));
     node->token = message.token;
+    // cppcheck-suppress autoVariables ; only while this message is handled
     node->message = &message;
     switch (message.verb) {
     case VERB_HELLO:

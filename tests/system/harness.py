@@ -7,6 +7,7 @@ its time limit in seconds for the runner; BUILD = "release" asks for the build t
 import glob
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -34,8 +35,9 @@ class Skip(Exception):
 
 
 def free_ports(count):
-    """A base port with `count` free ports from there on."""
-    for base in range(20000 + os.getpid() % 100 * 200, 60000, count + 1):
+    """A base port with `count` free ports from there on, below those that clients are given."""
+    for _ in range(200):
+        base = random.SystemRandom().randrange(10000, 32000 - count)
         sockets = []
         try:
             for port in range(base, base + count):

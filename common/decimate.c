@@ -25,7 +25,9 @@ void decimate_flush(struct decimator *decimator)
 
 static void close_row(struct decimator *decimator)
 {
-    if (decimator->n_samples == 0) {
+    uint64_t n_samples = decimator->n_samples;
+
+    if (n_samples == 0) {
         return;
     }
     if (decimator->row != decimator->first_row + decimator->count) {
@@ -35,7 +37,7 @@ static void close_row(struct decimator *decimator)
         decimator->first_row = decimator->row;
     }
     decimator->rows[decimator->count++] =
-        (uint32_t)((decimator->sum + decimator->n_samples / 2) / decimator->n_samples);
+        (uint32_t)((decimator->sum + n_samples / 2) / n_samples);
     decimator->sum = 0;
     decimator->n_samples = 0;
     if ((decimator->row + 1) % RLOG_CHUNK_SAMPLES == 0) {

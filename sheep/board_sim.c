@@ -50,6 +50,7 @@ struct board_sim {
     bool has_thread;
     _Atomic bool quits;
     bool is_emulation;
+    bool has_stalled; /* the caller's: since boot */
     /* the thread's, while it runs */
     struct world *world;
     struct sample_io io;
@@ -84,9 +85,28 @@ static uint64_t tick_now(const struct board_sim *sim)
     return tick_at(sim, clock_mono_ns());
 }
 
+/* The fault of a recorder that comes too late: it is the one that asks for the counter. */
+static void stall(struct board_sim *sim)
+{
+    struct timespec pause = { sim->config.stall_ms / 1000,
+                              (long)(sim->config.stall_ms % 1000) * 1000000L };
+
+    if (sim->config.stall_at == 0 || sim->has_stalled
+        || shm_load_u32(&sim->board.shm.control->state) != PRU_STATE_RUNNING
+        || shm_load_u32(&sim->board.shm.control->samples_done) < sim->config.stall_at) {
+        return;
+    }
+    sim->has_stalled = true;
+    log_warn("sim: the recorder is held up for %u ms", sim->config.stall_ms);
+    nanosleep(&pause, NULL);
+}
+
 static uint64_t counter(struct board *board)
 {
-    return tick_now(self_of(board));
+    struct board_sim *sim = self_of(board);
+
+    stall(sim);
+    return tick_now(sim);
 }
 
 /* Until a command is rung in, or until mono_ns. */
@@ -338,6 +358,7 @@ static int boot(struct board *board, enum pru_mode mode, struct err *err)
     sim->last_state = PRU_STATE_UNKNOWN;
     sim->mean_ticks = 0;
     sim->starved_since_ns = 0;
+    sim->has_stalled = false;
     world_io(sim->world, &sim->io);
     sampler_boot(&sim->sampler, &board->shm, &sim->io);
     tracer_boot(&sim->tracer, &board->shm);

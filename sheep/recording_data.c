@@ -7,6 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
+enum {
+    FILL_REMARK_PERCENT = 75
+};
+
 void recording_remark(struct recording *recording, const char *format, ...)
 {
     char text[LOG_WORKER_INLINE];
@@ -107,8 +111,23 @@ static uint64_t samples_taken(const struct recording *recording)
  */
 static enum rlog_gap_cause gap_cause(const struct recording *recording)
 {
+    if (recording->chunker.next_sample <= recording->overrun_until) {
+        return RLOG_GAP_RING;
+    }
     return recording->chunker.next_sample <= recording->blocked_until ? RLOG_GAP_QUEUE
                                                                       : RLOG_GAP_RING;
+}
+
+/* What was lost since the last look, and not because there was no room before the disk, was
+ * lost because the look came late; the burst that follows may find no room, but too late. */
+static void watch_overrun(struct recording *recording)
+{
+    uint32_t lost = shm_load_u32(&recording->link.control->blocks_lost);
+
+    if (lost != recording->blocks_lost && !recording->was_blocked) {
+        recording->overrun_until = samples_taken(recording);
+    }
+    recording->blocks_lost = lost;
 }
 
 static void take_block(struct recording *recording, const struct pru_block *block)
@@ -134,6 +153,7 @@ void recording_drain(struct recording *recording)
     uint32_t percent = waiting * 100 / PRU_BLOCK_COUNT;
     struct err err;
 
+    watch_overrun(recording);
     if (percent > recording->ring_fill_max_percent) {
         recording->ring_fill_max_percent = percent;
     }
@@ -157,6 +177,26 @@ void recording_drain(struct recording *recording)
     recording->blocked_until = samples_taken(recording);
 }
 
+/* A run that came near to losing something is to be known, though it lost nothing. */
+static void remark_fills(struct recording *recording)
+{
+    struct log_sink_status status;
+
+    log_worker_status(recording->worker, &status);
+    if (status.fill_max_percent >= FILL_REMARK_PERCENT) {
+        recording_remark(recording,
+                         "storage was slow: record.memory was %u %% full at its most",
+                         status.fill_max_percent);
+    }
+    /* A board that waits for room keeps its ring full. */
+    if (recording->ring_fill_max_percent >= FILL_REMARK_PERCENT
+        && !recording->options.board->is_virtual_time) {
+        recording_remark(recording,
+                         "the recorder was slow: the board's ring was %u %% full at its most",
+                         recording->ring_fill_max_percent);
+    }
+}
+
 void recording_close_data(struct recording *recording)
 {
     struct chunker *chunker = &recording->chunker;
@@ -172,6 +212,7 @@ void recording_close_data(struct recording *recording)
     edge_builder_flush(&recording->edges);
     drain_util(recording);
     put_util(recording);
+    remark_fills(recording);
     end.n_samples = chunker->next_sample;
     end.n_gap_samples = chunker->n_gap_samples;
     end.n_edges = recording->edges.n_edges;

@@ -43,6 +43,8 @@ struct recording {
     bool is_out_of_space;
     bool was_blocked;       /* no room before the disk since the last block */
     uint64_t blocked_until; /* samples taken when that was so */
+    uint32_t blocks_lost;   /* by the ring, as last seen ... */
+    uint64_t overrun_until; /* ... and samples taken when it had lost some without that */
     uint64_t pending_stop;
     bool has_pending_stop; /* STOP came between arming and the start */
     uint32_t ring_fill_max_percent;

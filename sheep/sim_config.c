@@ -4,6 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+enum {
+    STALL_MS = 6000 /* a second longer than the ring lasts */
+};
+
 static const struct enum_name SPEEDS[] = {
     {"real",    SIM_REAL },
     { "fast",        SIM_FAST },
@@ -118,6 +122,8 @@ static const struct field SIM_FIELDS[] = {
      .help = "what was true at every sample is written beside: 32 bytes a sample" },
     COUNT(sim_config, late_samples, FIELD_U32, 0, "fault: starts so much late, unsaid"),
     COUNT(sim_config, hang_at, FIELD_U64, 0, "fault: no sample from this one on"),
+    COUNT(sim_config, stall_at, FIELD_U64, 0, "fault: the recorder is held up then"),
+    COUNT(sim_config, stall_ms, FIELD_U32, 600000, "for so long; the ring holds 5120"),
     COUNT(sim_config, overwrite_at, FIELD_U64, 0, "fault: shared memory is overwritten then"),
     { WORLD(noise_lsb_rms),                            .type = FIELD_F64, .maximum = 1000, .unit = "LSB",
      .help = "noise of every ADC" },
@@ -144,6 +150,7 @@ static struct sim_config defaults(void)
     memset(&config, 0, sizeof(config));
     config.world = world_config_default();
     config.truth = true;
+    config.stall_ms = STALL_MS;
     return config;
 }
 

@@ -28,6 +28,8 @@ struct sim_config {
     /* faults */
     uint32_t late_samples; /* the board starts so much late and does not say so */
     uint64_t hang_at;      /* takes no sample from this one on; 0: never */
+    uint64_t stall_at;     /* keeps the recorder waiting from this one on; 0: never */
+    uint32_t stall_ms;     /* for so long; the ring holds 5.12 s */
     uint64_t overwrite_at; /* a canary of the shared memory is lost then; 0: never */
 };
 

@@ -803,6 +803,7 @@ static void test_what_does_not_fit_in_memory_is_a_gap_with_its_cause(void **stat
     assert_int_equal(content.n_wrong, 0);
     assert_in_range(bench->page.queue_fill_max_percent, 70, 100);
     assert_in_range(bench->page.ring_fill_max_percent, 90, 100);
+    assert_in_range(content.n_remarks, 1, 2); /* of the ring, and likely of the queue */
 }
 
 /* Write or sync number nth of a run fails, and all after it; what was written before is still a

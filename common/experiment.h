@@ -91,9 +91,10 @@ struct node_config {
     char input[PATH_SIZE]; /* on the workstation; {node} already replaced; "" for harvest */
     char input_digest[DIGEST_TEXT_SIZE]; /* of the decoded stream; set by herd before PREPARE */
     uint64_t input_samples;
-    uint32_t input_window; /* window_samples of the input: ivcurve > 0 */
-    double input_step_uV;  /* voltage step of the input's curves, 0 unknown */
-    bool input_is_isc_voc; /* the input holds pairs of Isc and Voc */
+    uint32_t input_window;       /* window_samples of the input: ivcurve > 0 */
+    double input_step_uV;        /* voltage step of the input's curves, 0 unknown */
+    bool input_is_isc_voc;       /* the input holds pairs of Isc and Voc */
+    uint64_t input_memory_bytes; /* that the node reads ahead, 8 a sample */
     double voltage_aux_mV;
     enum aux_source aux_source;
     double start_power_ms; /* the target is supplied before the source takes over */

@@ -184,6 +184,7 @@ struct body_state {
     uint64_t n_samples;
     uint64_t n_planned;     /* 2^64-1: open end */
     uint64_t ring_fill_max; /* high-water marks, percent */
+    uint64_t queue_fill_max;
     uint64_t disk_free_bytes;
     int64_t uptime_ns;
     char fault[PROTO_TEXT_SIZE];

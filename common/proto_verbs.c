@@ -80,6 +80,7 @@ static const struct field body_state_fields[] = {
     MAY(body_state, U64, n_samples),
     MAY(body_state, U64, n_planned),
     MAY(body_state, U64, ring_fill_max),
+    MAY(body_state, U64, queue_fill_max),
     MAY(body_state, U64, disk_free_bytes),
     MAY(body_state, I64, uptime_ns),
     MAY(body_state, STRING, fault),

@@ -100,6 +100,7 @@ static void put_json(const struct view *view, size_t i)
         json_u64(&json, "n_samples", state->n_samples);
         json_u64(&json, "n_planned", state->n_planned);
         json_u64(&json, "ring_fill_max_percent", state->ring_fill_max);
+        json_u64(&json, "queue_fill_max_percent", state->queue_fill_max);
         json_u64(&json, "disk_free_bytes", state->disk_free_bytes);
         json_i64(&json, "uptime_ns", state->uptime_ns);
         json_text(&json, "fault", state->fault);
@@ -233,9 +234,11 @@ static void put_full_row(const struct view *view, struct table *table, size_t i)
         table_cell(table, "-");
         table_cell(table, "-");
         table_cell(table, "-");
+        table_cell(table, "-");
     } else {
         table_cell(table, "%s", human_bytes(state->disk_free_bytes, text));
         table_cell(table, "%llu %%", (unsigned long long)state->ring_fill_max);
+        table_cell(table, "%llu %%", (unsigned long long)state->queue_fill_max);
         table_cell(table, "%s", human_span(state->uptime_ns, text));
     }
     table_cell(table, "%s", face.fault);
@@ -243,12 +246,14 @@ static void put_full_row(const struct view *view, struct table *table, size_t i)
 
 static void print_full(const struct view *view)
 {
-    static const char *const HEADERS[] = { "node",      "state",    "experiment", "done",
-                                           "disk free", "ring max", "up",         "remark" };
+    static const char *const HEADERS[] = { "node",      "state",     "experiment",
+                                           "done",      "disk free", "ring max",
+                                           "queue max", "up",        "remark" };
     struct table *table = table_create(HEADERS, ARRAY_LEN(HEADERS));
 
     table_align_right(table, 4);
     table_align_right(table, 5);
+    table_align_right(table, 6);
     for (size_t i = 0; i < view->context->inventory->n_nodes; i++) {
         if (view->context->selected[i]) {
             put_full_row(view, table, i);

@@ -299,6 +299,7 @@ void agent_answer_state(struct agent *agent, const struct agent_request *request
         .disk_free_bytes = store_free_bytes(&agent->store),
         .uptime_ns = clock_mono_ns() - agent->start_mono_ns,
         .ring_fill_max = agent->page.ring_fill_max_percent,
+        .queue_fill_max = agent->page.queue_fill_max_percent,
     };
 
     if (answer_old_state(agent, request)) {

@@ -23,10 +23,6 @@ enum {
     REALTIME_PRIORITY = 40
 };
 
-/* A minute. */
-static const size_t INPUT_MEMORY_BYTES =
-    (size_t)60 * PRU_SAMPLE_RATE_HZ * sizeof(struct pru_input);
-
 struct recorder {
     const struct recorder_options *options;
     struct board *board;
@@ -126,7 +122,7 @@ static int prepare(struct recorder *recorder, const struct recorder_request *req
         .disk_reserve_bytes = recorder->options->disk_reserve_bytes,
         .input_memory_bytes = recorder->options->input_memory_bytes != 0
                                   ? recorder->options->input_memory_bytes
-                                  : INPUT_MEMORY_BYTES,
+                                  : (size_t)request->manifest.config.input_memory_bytes,
         .event_fd = recorder->log_event_fd,
     };
 

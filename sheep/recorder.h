@@ -29,7 +29,7 @@ struct recorder_options {
     const char *truth_dir; /* sim: NAME.truth of every recording is written there; NULL: none */
     struct clock clock;    /* the node's, with its simulated error */
     uint64_t disk_reserve_bytes;
-    size_t input_memory_bytes; /* 0: what a minute of input needs */
+    size_t input_memory_bytes; /* 0: as the experiment says */
 };
 
 /* Serves until QUIT, until idle for too long, or until *stop_signal (may be NULL) is set: then

@@ -374,6 +374,8 @@ static void test_single_faults(void **state)
          "record: overview_only stores no samples"                                                                                                                                               },
         { "name: x\ndefaults: {mode: harvest, record: {samplerate: 5000}}\n",
          "samplerate: '5000' is none of 10, 100, 1000, 100000"                                                                                                                                   },
+        { "name: x\ndefaults: {mode: emulate, input: day.h5, input_memory: 5 kB}\n",
+         ":2:56: input_memory: 5 kB is below 1048576 B"                                                                                                                                          },
         { "name: x\ndefaults: {mode: harvest, record: {duration: 0 s}}\n",
          "record: a duration of 0 records nothing"                                                                                                                                               },
         { "name: x\nduration: 3 s\ndefaults: {mode: harvest, record: {delay: 3 s}}\n",

@@ -53,7 +53,7 @@ void store_init(struct store *store, const struct vsource_store *params)
     store->soc_rest = 0;
     store->is_charging = true;
     store->I_nA_n32 = 0;
-    store->is_full = false;
+    store->I_taken_nA_n32 = 0;
     store->is_exhausted = false;
     look_up(store);
     store->V_uV = terminal_uV(store);
@@ -114,24 +114,36 @@ static void soc_change(const struct store *s, struct fx_wide *delta)
     fx_mul_wide(s->I_nA_n32, scale->mantissa, scale->shift, delta);
 }
 
+/* The part of the current that still finds room; room is below change. */
+static uint64_t fitting_part(uint64_t I_nA_n32, uint64_t room, uint64_t change)
+{
+    uint32_t top = fx_top_bit_u64(change);
+    uint32_t n = top > 31 ? top - 31 : 0;
+    uint64_t room_n32 = fx_mul_shift(room, 1, n) << 32;
+    struct vsource_scale inverse = fx_reciprocal(fx_low(fx_mul_shift(change, 1, n)));
+
+    return fx_mul_high(I_nA_n32, fx_clamp_u32(fx_scale(room_n32, inverse)));
+}
+
 static void add_charge(struct store *s)
 {
-    uint64_t soc_max_n58 = s->params->soc_max_n58;
+    uint64_t room_n58 = fx_sub_u64(s->params->soc_max_n58, s->soc_n58);
     struct fx_wide delta;
     uint64_t rest = 0;
-    uint64_t soc_n58 = 0;
 
     soc_change(s, &delta);
     rest = (uint64_t)s->soc_rest + delta.low;
-    soc_n58 = fx_add_u64(s->soc_n58, fx_add_u64(delta.high, fx_high(rest)));
-    if (s->soc_n58 >= soc_max_n58) {
-        s->is_full = true; /* what it started with above the limit stays */
-    } else if (soc_n58 >= soc_max_n58) {
-        s->soc_n58 = soc_max_n58;
-        s->soc_rest = 0;
-    } else {
-        s->soc_n58 = soc_n58;
+    delta.high = fx_add_u64(delta.high, fx_high(rest));
+    if (delta.high < room_n58) {
+        s->soc_n58 += delta.high;
         s->soc_rest = fx_low(rest);
+        return;
+    }
+    s->I_taken_nA_n32 = 0; /* what it started with above the limit stays */
+    if (room_n58 > 0) {
+        s->I_taken_nA_n32 = fitting_part(s->I_nA_n32, room_n58, delta.high);
+        s->soc_n58 = s->params->soc_max_n58;
+        s->soc_rest = 0;
     }
 }
 
@@ -151,6 +163,7 @@ static void take_charge(struct store *s)
     }
     if (s->soc_n58 < taken_n58) {
         s->is_exhausted = true;
+        s->I_taken_nA_n32 = fitting_part(s->I_nA_n32, s->soc_n58, taken_n58);
         taken_n58 = s->soc_n58;
         rest = 0;
     }
@@ -166,7 +179,6 @@ void store_step(struct store *store, const struct store_flow *flow)
     uint64_t power_n8 = net(flow->charge_fW_n8, flow->discharge_fW_n8, &is_charging);
 
     store->is_exhausted = false;
-    store->is_full = false;
     if (power_n8 != 0) {
         uint64_t I_n32 =
             power_current(store, power_n8, is_charging, store_voltage(store, flow));
@@ -178,6 +190,7 @@ void store_step(struct store *store, const struct store_flow *flow)
         }
     }
     store->I_nA_n32 = net(charge_n32, discharge_n32, &store->is_charging);
+    store->I_taken_nA_n32 = store->I_nA_n32;
     if (store->is_charging) {
         add_charge(store);
     } else {
@@ -185,7 +198,4 @@ void store_step(struct store *store, const struct store_flow *flow)
     }
     look_up(store);
     store->V_uV = terminal_uV(store);
-    if (store->is_full) {
-        store->I_nA_n32 = 0;
-    }
 }

@@ -31,9 +31,9 @@ struct store {
     uint64_t I_leak_nA_n32;
     uint32_t V_uV; /* at the terminals, as of the last step; 0 when empty */
     bool is_charging;
-    uint64_t I_nA_n32; /* net current of the last step, its direction above */
-    bool is_full; /* the last step's charge was not taken; its current still shows in V_uV */
-    bool is_exhausted; /* the last step asked for more than the store could give */
+    uint64_t I_nA_n32;       /* net current of the last step, its direction above */
+    uint64_t I_taken_nA_n32; /* what of it a full store took, or an empty one gave */
+    bool is_exhausted;       /* the last step asked for more than the store could give */
 };
 
 void store_init(struct store *store, const struct vsource_store *params);

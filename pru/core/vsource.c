@@ -25,7 +25,7 @@ void vsource_init(struct vsource *source, const struct vsource_params *params)
 /* Into the store, as a sum with 2^31; rounded to nearest, limited. */
 static uint32_t offset_current(const struct store *store)
 {
-    uint64_t I_nA = fx_add_u64(store->I_nA_n32, 1u << 31) >> 32;
+    uint64_t I_nA = fx_add_u64(store->I_taken_nA_n32, 1u << 31) >> 32;
     uint32_t limited_nA = fx_min_u32(fx_clamp_u32(I_nA), CURRENT_ZERO - 1u);
 
     return store->is_charging ? CURRENT_ZERO + limited_nA : CURRENT_ZERO - limited_nA;

@@ -30,7 +30,9 @@ static double peak_W(double light)
 {
     double best = 0;
 
-    for (double V = 0; V < VOC_V; V += 0.002) {
+    for (int mV = 0; mV < 1000 * VOC_V; mV += 2) {
+        double V = mV / 1000.0;
+
         best = fmax(best, V * cell_A(V, light));
     }
     return best;

@@ -72,7 +72,8 @@ static void test_01_division_is_right_from_10_mV_to_10_V(void **state)
     (void)state;
     derive(&config, &params);
     flow.discharge_fW_n8 = 1000000ull << 8; /* 1 nW */
-    for (double V = 0.01; V <= 10; V *= 1.013) {
+    for (int i = 0; i <= 540; i++) {
+        double V = 0.01 * pow(1000, i / 540.0);
         struct store store;
         double V_now = 0;
 
@@ -650,7 +651,9 @@ static void test_21_resistance_of_a_battery_goes_with_its_size(void **state)
 
     (void)state;
     assert_close(storage_curve(measured.p_Rs, 0.8), 0.1046, 1e-3);
-    for (double soc = 0; soc <= 1; soc += 0.1) {
+    for (int i = 0; i <= 10; i++) {
+        double soc = i / 10.0;
+
         assert_close(storage_curve(small.p_Rs, soc),
                      storage_curve(measured.p_Rs, soc) * 860 / 12, 1e-9);
     }

@@ -21,7 +21,7 @@ struct decimator {
     void *arg;
     uint64_t row; /* the one that grows */
     uint64_t sum; /* of its samples */
-    uint32_t n_samples;
+    uint64_t n_samples;
     uint64_t first_row; /* of rows[0] */
     uint32_t count;
     uint32_t rows[RLOG_CHUNK_SAMPLES];

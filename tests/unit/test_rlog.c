@@ -234,6 +234,56 @@ static void test_a_torn_tail_costs_the_tail_and_no_more(void **state)
     }
 }
 
+/* Rows at 10 Hz: what was lost counts in samples. */
+static void test_recovery_counts_samples_of_rows(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rlog_recovery recovery = { 0 };
+    struct rlog_end end = { 0 };
+    uint8_t digest[RLOG_DIGEST_BYTES];
+    struct err err = { 0 };
+    uint64_t bytes = 0;
+
+    fixture->manifest.config.record.samplerate = RECORD_10_HZ;
+    fixture->manifest.n_planned = 45000;
+    struct rlog_writer *writer = begin(fixture);
+
+    append_samples(writer, RLOG_STREAM_VOLTAGE, 0, 5); /* the last of half a window */
+    append_samples(writer, RLOG_STREAM_CURRENT, 0, 3);
+    assert_int_equal(rlog_writer_sync(writer, &err), 0);
+    rlog_writer_destroy(&writer);
+    assert_int_equal(rlog_recover(fixture->log, &recovery, &err), 0);
+    assert_int_equal(recovery.end.n_samples, 45000);
+    assert_int_equal(recovery.end.n_gap_samples, 15000);
+    assert_int_equal(rlog_verify(fixture->log, &end, digest, &bytes, &err), 0);
+}
+
+/* Without samples the overview tells how far it came. */
+static void test_recovery_of_an_overview(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rlog_record_header header = {
+        .type = RLOG_OVERVIEW, .stream = RLOG_STREAM_VOLTAGE, .count = 7, .first = 640
+    };
+    struct rlog_overview entries[7] = { { 0 } };
+    struct rlog_recovery recovery = { 0 };
+    struct rlog_end end = { 0 };
+    uint8_t digest[RLOG_DIGEST_BYTES];
+    struct err err = { 0 };
+    uint64_t bytes = 0;
+
+    fixture->manifest.config.record.overview_only = true;
+    struct rlog_writer *writer = begin(fixture);
+
+    assert_int_equal(rlog_writer_append(writer, header, entries, sizeof(entries), &err), 0);
+    assert_int_equal(rlog_writer_sync(writer, &err), 0);
+    rlog_writer_destroy(&writer);
+    assert_int_equal(rlog_recover(fixture->log, &recovery, &err), 0);
+    assert_int_equal(recovery.end.n_samples, 640 + 7 * 64);
+    assert_int_equal(recovery.end.n_gap_samples, 0);
+    assert_int_equal(rlog_verify(fixture->log, &end, digest, &bytes, &err), 0);
+}
+
 static void test_one_flipped_bit_is_found_wherever_it_is(void **state)
 {
     struct fixture *fixture = *state;
@@ -382,6 +432,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_segments_follow_each_other, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_torn_tail_costs_the_tail_and_no_more, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_recovery_counts_samples_of_rows, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_recovery_of_an_overview, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_one_flipped_bit_is_found_wherever_it_is, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_input_streams_keep_samples_and_have_one_digest,

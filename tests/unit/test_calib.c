@@ -41,7 +41,8 @@ static void test_codes_become_units_to_the_nearest(void **state)
             double got_nA = calib_from_code(&params.adc_current, code);
 
             /* rounding of value, offset and factor */
-            assert_true(fabs(got_nA - expected_nA) <= 1 + expected_nA * 1e-7 + 2);
+            assert_true(fabs(got_nA - expected_nA)
+                        <= 0.51 + (i > 0 ? 0.5 : 0) + expected_nA * 1e-7);
         }
     }
 }

@@ -174,6 +174,32 @@ static void test_trackers_find_the_peak(void **state)
     }
 }
 
+/* While the power rises each step is twice the one before, 300 mV at most. */
+static void test_perturb_and_observe_speeds_up(void **state)
+{
+    static const uint32_t steps_mV[] = { 10, 20, 40, 80, 160, 300, 300 };
+    struct recorder r;
+    uint32_t last_uV = 0;
+
+    (void)state;
+    begin(&r, HARVESTER_MPPT_PO);
+    r.harvester.set_uV = 500000;
+    for (uint32_t i = 0; i < sizeof(steps_mV) / sizeof(steps_mV[0]); i++) {
+        /* a source that gives what it is asked for, more with every step */
+        struct adc_codes codes = { (uint32_t)(r.harvester.set_uV * 51200e-6), 1000 };
+
+        adc_harvester_step(&r.harvester, codes, &r.output);
+        if (i > 0) {
+            assert_int_equal(r.harvester.set_uV - last_uV, steps_mV[i] * 1000);
+        }
+        last_uV = r.harvester.set_uV;
+        for (int k = 1; k < 100; k++) {
+            adc_harvester_step(&r.harvester, codes, &r.output);
+            assert_false(r.output.has_dac);
+        }
+    }
+}
+
 static void test_a_sweep_holds_each_voltage_for_an_interval(void **state)
 {
     struct recorder r;
@@ -326,6 +352,7 @@ int main(void)
         cmocka_unit_test(test_automatic_cut_out_ends_when_the_ramp_is_followed),
         cmocka_unit_test(test_isc_voc_gives_both),
         cmocka_unit_test(test_trackers_find_the_peak),
+        cmocka_unit_test(test_perturb_and_observe_speeds_up),
         cmocka_unit_test(test_a_sweep_holds_each_voltage_for_an_interval),
         cmocka_unit_test(test_emulated_trackers_find_the_peak_of_curves),
         cmocka_unit_test(test_pairs_become_a_curve),

@@ -164,6 +164,27 @@ static void test_04_efficiencies_are_not_quantised(void **state)
     }
 }
 
+/* Between two entries the nearest value is taken, so that no mean is shifted. */
+static void test_04_interpolation_rounds_to_nearest(void **state)
+{
+    struct vsource_converter params;
+    bool is_outside = false;
+
+    (void)state;
+    memset(&params, 0, sizeof(params));
+    params.flags = VSOURCE_INTERPOLATE;
+    params.LUT_input_V_log2_uV = 17;
+    for (uint32_t k = 0; k < 12; k++) {
+        params.LUT_input_n20[0][k] = 1000;
+        params.LUT_input_n20[1][k] = 1001;
+        params.LUT_input_n20[2][k] = 1000;
+    }
+    assert_int_equal(efficiency_input_n20(&params, (1u << 17) - 200, 1, &is_outside), 1000);
+    assert_int_equal(efficiency_input_n20(&params, (1u << 17) + 200, 1, &is_outside), 1001);
+    assert_int_equal(efficiency_input_n20(&params, (2u << 17) - 200, 1, &is_outside), 1001);
+    assert_int_equal(efficiency_input_n20(&params, (2u << 17) + 200, 1, &is_outside), 1000);
+}
+
 /* Between two entries nothing jumps. */
 static void test_04_efficiencies_are_interpolated(void **state)
 {
@@ -686,6 +707,7 @@ int main(void)
         cmocka_unit_test(test_02_smallest_powers_accumulate),
         cmocka_unit_test(test_03_cold_start_follows_the_physics),
         cmocka_unit_test(test_04_efficiencies_are_not_quantised),
+        cmocka_unit_test(test_04_interpolation_rounds_to_nearest),
         cmocka_unit_test(test_04_efficiencies_are_interpolated),
         cmocka_unit_test(test_05_voltage_moves_without_steps),
         cmocka_unit_test(test_06_charge_of_the_output_capacitor_is_taken),

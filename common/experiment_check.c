@@ -152,10 +152,13 @@ static void check_source(const struct checker *checker)
     check_thresholds(checker, source);
     check_storage(checker, source);
     check_harvester(checker, harvester, &config->harvester);
-    if (algorithm == HARVESTER_ISC_VOC || algorithm == HARVESTER_IVCURVE) {
+    if (algorithm == HARVESTER_ISC_VOC || algorithm == HARVESTER_IVCURVE
+        || algorithm == HARVESTER_SWEEP) {
         fault_add(checker->faults, blame(checker, harvester, "algorithm", NULL),
                   "source: the harvester %s can only record",
-                  algorithm == HARVESTER_IVCURVE ? "ivcurve" : "isc_voc");
+                  algorithm == HARVESTER_IVCURVE   ? "ivcurve"
+                  : algorithm == HARVESTER_ISC_VOC ? "isc_voc"
+                                                   : "sweep");
     }
 }
 

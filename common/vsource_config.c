@@ -12,6 +12,7 @@ static const struct enum_name algorithms[] = {
     { "isc_voc",  HARVESTER_ISC_VOC },
     { "ivcurve",  HARVESTER_IVCURVE },
     { "cv",       HARVESTER_CV      },
+    { "sweep",    HARVESTER_SWEEP   },
     { "mppt_voc", HARVESTER_MPPT_VOC},
     { "mppt_po",  HARVESTER_MPPT_PO },
     { "mppt_opt", HARVESTER_MPPT_OPT},
@@ -31,7 +32,7 @@ static const struct field harvester_fields[] = {
      .default_text = "mppt_opt",
      .enums = algorithms,
      .help =
-          "how the operating point is chosen; neutral passes recorded samples through, isc_voc and ivcurve only record" },
+          "how the operating point is chosen; neutral passes recorded samples through, isc_voc, ivcurve and sweep only record" },
     { .name = "samples_n",
      .type = FIELD_U32,
      .offset = offsetof(struct harvester_config, samples_n),
@@ -126,7 +127,7 @@ static const struct field harvester_fields[] = {
      .offset = offsetof(struct harvester_config, enable_automatic_cutout),
      .default_text = "false",
      .help = "end the cut-out as soon as the voltage moves on" },
-    { .name = NULL                                          },
+    { .name = NULL                                                 },
 };
 
 const struct schema harvester_schema = {

@@ -19,6 +19,7 @@ enum harvester_algorithm {
     HARVESTER_ISC_VOC = 8,
     HARVESTER_IVCURVE = 16,
     HARVESTER_CV = 256,
+    HARVESTER_SWEEP = 512, /* ours: a ramp that holds each voltage for interval_ms */
     HARVESTER_MPPT_VOC = 4096,
     HARVESTER_MPPT_PO = 8192,
     HARVESTER_MPPT_OPT = 16384,

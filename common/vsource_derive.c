@@ -166,6 +166,10 @@ static int check_harvester(const struct harvester_config *h, const struct vsourc
                    ? 0
                    : err_set(err, ERR_INPUT, "harvester: algorithm neutral cannot record");
     }
+    if (h->algorithm == HARVESTER_SWEEP) {
+        return err_set(err, ERR_INPUT,
+                       "harvester: algorithm sweep records, it cannot be emulated");
+    }
     if (h->algorithm == HARVESTER_ISC_VOC || h->algorithm == HARVESTER_IVCURVE) {
         return err_set(err, ERR_INPUT, "harvester: algorithm %s records, it cannot be emulated",
                        h->algorithm == HARVESTER_ISC_VOC ? "isc_voc" : "ivcurve");

@@ -206,8 +206,8 @@ static void test_a_sweep_holds_each_voltage_for_an_interval(void **state)
     uint32_t writes = 0;
 
     (void)state;
-    begin(&r, HARVESTER_CV);
-    r.params.harvester.algorithm = VSOURCE_SWEEP;
+    begin(&r, HARVESTER_SWEEP);
+    assert_int_equal(r.params.harvester.algorithm, VSOURCE_SWEEP);
     r.params.harvester.voltage_min_uV = 1000000;
     r.params.harvester.voltage_max_uV = 2000000;
     r.params.harvester.voltage_step_uV = 300000;

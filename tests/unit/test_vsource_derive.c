@@ -85,6 +85,8 @@ static void test_what_cannot_be_represented_is_named(void **state)
     source = neutral_source();
     source.harvester.algorithm = HARVESTER_IVCURVE;
     assert_refused(&source, "ivcurve");
+    source.harvester.algorithm = HARVESTER_SWEEP;
+    assert_refused(&source, "sweep");
 }
 
 static void test_curves_without_a_step_are_refused(void **state)

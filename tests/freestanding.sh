@@ -26,12 +26,10 @@ for source in pru/core/*.c; do
         -Wno-unused-const-variable -I. -c "$source" -o "$object"
 done
 
-nm=llvm-nm
-size=llvm-size
-command -v $nm >/dev/null || nm=$(ls /usr/bin/llvm-nm-* | tail -1)
-command -v $size >/dev/null || size=$(ls /usr/bin/llvm-size-* | tail -1)
-$nm -u "$work"/*.o | awk 'NF == 2 { print $2 }' | sort -u >"$work/undefined"
-$nm --defined-only "$work"/*.o | awk 'NF == 3 { print $3 }' | sort -u >"$work/defined"
+# readelf reads the objects of any machine.
+readelf -sW "$work"/*.o | awk '$7 == "UND" && $8 != "" { print $8 }' | sort -u >"$work/undefined"
+readelf -sW "$work"/*.o | awk '$7 != "UND" && $5 == "GLOBAL" { print $8 }' | sort -u \
+    >"$work/defined"
 foreign=$(comm -23 "$work/undefined" "$work/defined")
 if [ -n "$foreign" ]; then
     echo "symbols from outside pru/core: $foreign"
@@ -53,15 +51,22 @@ done
 shared="calib fx sampler"
 emulate="$shared converter curve_harvester efficiency pair_harvester store vsource"
 harvest="$shared adc_harvester"
+# Code and constants of an object, in bytes.
+size_of() {
+    readelf -SW "$1" | tr -d '[]' | awk '$2 ~ /^\.(text|rodata)/ { print $6 }' \
+        | while read -r hex; do echo $((0x$hex)); done | awk '{ sum += $1 } END { print sum + 0 }'
+}
 report() {
     bytes=0
     for module in $2; do
-        n=$($size "$work/$module.o" | awk 'NR == 2 { print $1 }')
+        n=$(size_of "$work/$module.o")
         bytes=$((bytes + n))
     done
     echo "$1: $bytes bytes, $((bytes / 4)) instructions of 32 bits; room for a PRU: $budget_bytes"
 }
-$size "$work"/*.o | awk 'NR > 1 { n = split($6, part, "/"); printf "  %6d %s\n", $1, part[n] }'
+for object in "$work"/*.o; do
+    printf '  %6d %s\n' "$(size_of "$object")" "$(basename "$object")"
+done
 report "harvest image" "$harvest"
 report "emulate image" "$emulate"
 exit $bad

@@ -46,7 +46,7 @@ def errors(name, config):
 
 
 def experiment():
-    return {"name": "start", "duration": "200 ms", "start": {"clock_error_max": "2 ms"},
+    return {"name": "start", "duration": "200 ms", "start": {"clock_error_max": "50 ms"},
             "defaults": {"mode": "harvest", "harvester": {"inherit_from": "cv20"}}}
 
 
@@ -87,11 +87,21 @@ def late(name, config):
         config["sim"]["late_samples"] = 37
 
 
-def test_a_board_37_samples_late_shows_it_and_loses_its_verdict():
-    with Flock(2, change=late) as flock:
+def run_late(flock):
+    """Until the host lets the other board start in time, a few attempts at most."""
+    for _ in range(ATTEMPTS):
         done = flock.run({"name": "late", "duration": "200 ms",
+                          "start": {"clock_error_max": "100 us"},
                           "defaults": {"mode": "harvest", "harvester": {"inherit_from": "cv20"}}})
         assert done.status == 1, str(done)
+        if "sheep0: valid" in done.out + done.err:
+            break
+    return done
+
+
+def test_a_board_37_samples_late_shows_it_and_loses_its_verdict():
+    with Flock(2, change=late) as flock:
+        done = run_late(flock)
         with h5py.File(flock.file_of("sheep1"), "r") as file:
             error_us = int(file["sync"].attrs["start_error_ns"]) / 1e3
         print(f"figure: 37 samples late: {error_us:.1f} us")

@@ -186,7 +186,7 @@ def static_checks(suites):
 
 def tidy(suites):
     files = [path for path in sources() if path.endswith(".c")
-             and not path.startswith(("tests/", "pru/fw/"))]
+             and not path.startswith(("tests/fuzz/", "pru/fw/"))]
     script = "printf '%s\\n' \"$@\" | xargs -P 2 -n 1 clang-tidy --quiet -p " + CLANG
     suites.suite("clang-tidy", ["sh", "-c", script, "tidy", *files], 1500)
 

@@ -67,7 +67,7 @@ static void append_samples(struct rlog_writer *writer, uint8_t stream, uint64_t 
     for (uint32_t i = 0; i < count; i++) {
         samples[i] = (uint32_t)first + i;
     }
-    assert_int_equal(rlog_writer_append(writer, header, samples, count * 4, &err), 0);
+    assert_int_equal(rlog_writer_append(writer, header, samples, (size_t)count * 4, &err), 0);
 }
 
 static struct rlog_writer *begin(struct fixture *fixture)
@@ -327,7 +327,8 @@ static void test_deflate_is_undone_by_inflate(void **state)
 {
     struct err err = { 0 };
     struct rlog_deflate *deflate = rlog_deflate_create(1, &err);
-    uint32_t *samples = calloc(3 * RLOG_CHUNK_SAMPLES, sizeof(uint32_t));
+    size_t count = RLOG_CHUNK_SAMPLES;
+    uint32_t *samples = calloc(3 * count, sizeof(uint32_t));
     size_t capacity = rlog_deflate_bound(RLOG_CHUNK_SAMPLES);
     uint8_t *out = malloc(capacity);
     size_t size = 0;
@@ -339,15 +340,12 @@ static void test_deflate_is_undone_by_inflate(void **state)
     for (uint32_t i = 0; i < RLOG_CHUNK_SAMPLES; i++) {
         samples[i] = 100000 + i * i % 257;
     }
-    size = rlog_deflate_u32(deflate, samples, RLOG_CHUNK_SAMPLES, samples + RLOG_CHUNK_SAMPLES,
-                            out, capacity);
-    assert_in_range(size, 1, RLOG_CHUNK_SAMPLES * 2);
-    assert_int_equal(
-        rlog_inflate_u32(out, size, samples + 2 * RLOG_CHUNK_SAMPLES, RLOG_CHUNK_SAMPLES, &err),
-        0);
-    assert_memory_equal(samples, samples + 2 * RLOG_CHUNK_SAMPLES, RLOG_CHUNK_SAMPLES * 4);
-    assert_int_equal(rlog_inflate_u32(out, size - 1, samples, RLOG_CHUNK_SAMPLES, &err), -1);
-    assert_int_equal(rlog_inflate_u32(out, size, samples, RLOG_CHUNK_SAMPLES - 1, &err), -1);
+    size = rlog_deflate_u32(deflate, samples, count, samples + count, out, capacity);
+    assert_in_range(size, 1, count * 2);
+    assert_int_equal(rlog_inflate_u32(out, size, samples + 2 * count, count, &err), 0);
+    assert_memory_equal(samples, samples + 2 * count, count * 4);
+    assert_int_equal(rlog_inflate_u32(out, size - 1, samples, count, &err), -1);
+    assert_int_equal(rlog_inflate_u32(out, size, samples, count - 1, &err), -1);
     rlog_deflate_destroy(&deflate);
     free(samples);
     free(out);

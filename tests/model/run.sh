@@ -36,12 +36,14 @@ expect() {
         echo "expected $1 errors"
     fi
 }
-check "two nodes, one message each way, exhaustive" "-DN=2 -DNET=1" "-DCOLLAPSE" ""
+check "two nodes, one message each way, exhaustive" "-DN=2 -DNET=1 -DZOMBIE" "-DCOLLAPSE" ""
 expect 0
-check "three nodes, hashed states, one minute" "-DN=3 -DNET=2" "-DBITSTATE" "-w28 -k3 -Q1"
+check "three nodes, hashed states, one minute" "-DN=3 -DNET=2 -DZOMBIE" "-DBITSTATE" "-w28 -k3 -Q1"
 expect 0
-for breach in OLD_TOKEN GO_WITHOUT_ARM CANCEL_LIE NO_GO_GUARD GO_CHECK JOURNAL_LATE; do
-    check "broken: $breach" "-DN=2 -DNET=2 -DBREAK_$breach" "-DBITSTATE" "-w28 -k3 -Q1"
+check "broken: OLD_TOKEN" "-DN=2 -DNET=2 -DZOMBIE -DBREAK_OLD_TOKEN" "-DBITSTATE" "-w28 -k3"
+expect 1
+for breach in GO_WITHOUT_ARM CANCEL_LIE NO_GO_GUARD GO_CHECK JOURNAL_LATE; do
+    check "broken: $breach" "-DN=2 -DNET=2 -DBREAK_$breach" "-DBITSTATE" "-w28 -k3"
     expect 1
 done
 echo "$passed passed, $failed failed, 0 skipped"

@@ -379,6 +379,9 @@ init {
             said[i] = UNKNOWN; run node(i); i++
         :: else -> break
         od;
-        run herd(); run time(); run rebooter(); run zombie(); run observer()
+        run herd(); run time(); run rebooter(); run observer();
+#ifdef ZOMBIE
+        run zombie()
+#endif
     }
 }

@@ -1,0 +1,31 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# What takes too long for every change: the full numbers behind tests that CI runs in part.
+# Usage: tests/nightly.sh    needs the release build in build/ (tests/run.sh makes it)
+set -u
+cd "$(dirname "$0")/.."
+unit=build/tests/unit
+passed=0
+failed=0
+part() { # name, command
+    name=$1
+    shift
+    begin=$(date +%s)
+    if "$@" > build/nightly.log 2>&1; then
+        passed=$((passed + 1))
+        echo "ok: $name ($(($(date +%s) - begin)) s)"
+    else
+        failed=$((failed + 1))
+        tail -n 40 build/nightly.log
+        echo "FAILED: $name ($(($(date +%s) - begin)) s)"
+    fi
+}
+part "10 000 random and all extreme sets of parameters" \
+    env BW_PROPERTY_SETS=10000 "$unit/test_vsource_property"
+part "300 000 samples beside the double model" env BW_SAMPLES=300000 "$unit/test_vsource_model"
+part "1 000 killed writers" env BW_KILLS=1000 "$unit/test_rlog_kill"
+part "3 000 flipped bits" env BW_FLIPS=3000 "$unit/test_h5_build"
+part "500 000 schedules of the start protocol" \
+    "$unit/start_sim" -n 500000 -s 1000000
+echo "$passed passed, $failed failed, 0 skipped"
+[ "$failed" = 0 ]

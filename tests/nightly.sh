@@ -27,5 +27,6 @@ part "1 000 killed writers" env BW_KILLS=1000 "$unit/test_rlog_kill"
 part "3 000 flipped bits" env BW_FLIPS=3000 "$unit/test_h5_build"
 part "500 000 schedules of the start protocol" \
     "$unit/start_sim" -n 500000 -s 1000000
+part "60 s simulated, every case" env BW_BUILD="$PWD/build" /usr/bin/python3 tests/bench/simulate.py
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" = 0 ]

@@ -149,7 +149,7 @@ class Suites:
             print(output[-20000:], flush=True)
         else:
             for line in output.splitlines():
-                if re.match(r"(figure|note|skipped|coverage|lines:|layers)", line):
+                if re.match(r"(figure|note|skipped|coverage|lines:|layers|\|)", line):
                     print(f"   {line}", flush=True)
         word = "FAILED" if outcome.failed else "ok"
         if outcome.failed:

@@ -10,6 +10,18 @@ enum {
     UTIL_SAMPLES = 10000,
 };
 
+static bool is_harvesting(const struct sampler *s)
+{
+    return SAMPLER_MODE == PRU_MODE_HARVEST
+           || (SAMPLER_MODE == PRU_MODE_NONE && s->mode == PRU_MODE_HARVEST);
+}
+
+static bool is_possible(uint32_t mode)
+{
+    return SAMPLER_MODE == PRU_MODE_NONE ? mode == PRU_MODE_HARVEST || mode == PRU_MODE_EMULATE
+                                         : mode == SAMPLER_MODE;
+}
+
 static void set_outputs(struct sampler *s, bool is_good, bool is_muted)
 {
     uint32_t outputs =
@@ -86,7 +98,7 @@ static void reset_run(struct sampler *s)
     shm_store_u32(&control->blocks_lost, 0);
     shm_store_u32(&control->input_underruns, 0);
     shm_store_u32(&control->clamped, 0);
-    if (s->mode == PRU_MODE_HARVEST) {
+    if (is_harvesting(s)) {
         adc_harvester_init(&s->harvester, &s->params);
     } else {
         vsource_init(&s->source, &s->params);
@@ -101,10 +113,7 @@ static enum pru_error configure(struct sampler *s)
         && s->state != PRU_STATE_READY) {
         return PRU_ERROR_COMMAND;
     }
-    if (control->mode != PRU_MODE_HARVEST && control->mode != PRU_MODE_EMULATE) {
-        return PRU_ERROR_PARAMS;
-    }
-    if (control->params.version != VSOURCE_PARAMS_VERSION
+    if (!is_possible(control->mode) || control->params.version != VSOURCE_PARAMS_VERSION
         || control->params.size != sizeof(s->params)
         || control->record_mask >= 1u << PRU_BLOCK_ARRAYS) {
         return PRU_ERROR_PARAMS;
@@ -242,14 +251,13 @@ static void open_block(struct sampler *s, uint64_t tick)
     block->canary = 0;
     block->first_sample = s->sample;
     block->first_tick = tick;
-    block->n_samples = 0;
     block->record_mask = s->record_mask;
     block->period_ticks_q20 = shm_load_u32(&s->control->period_ticks_q20);
-    block->underruns = 0;
-    block->first_underrun = 0;
-    block->clamped = 0;
-    block->flags = 0;
     s->block = block;
+    s->tally.underruns = 0;
+    s->tally.first_underrun = 0;
+    s->tally.clamped = 0;
+    s->tally.flags = 0;
 }
 
 static bool close_block(struct sampler *s)
@@ -263,6 +271,10 @@ static bool close_block(struct sampler *s)
         return false;
     }
     block->n_samples = n_samples;
+    block->underruns = s->tally.underruns;
+    block->first_underrun = s->tally.first_underrun;
+    block->clamped = s->tally.clamped;
+    block->flags = s->tally.flags;
     block->canary = PRU_CANARY;
     s->block_write_idx++;
     shm_store_u32(&s->control->block_write_idx, s->block_write_idx);
@@ -276,23 +288,13 @@ static void store_array(struct sampler *s, enum pru_array array, uint32_t value)
     }
 }
 
-static void add_flag(struct sampler *s, enum pru_block_flag flag)
-{
-    if (s->block != NULL) {
-        s->block->flags |= (uint32_t)flag;
-    }
-}
-
 static void count_underrun(struct sampler *s)
 {
     shm_store_u32(&s->control->input_underruns, s->control->input_underruns + 1);
-    if (s->block == NULL) {
-        return;
+    if (s->tally.underruns == 0) {
+        s->tally.first_underrun = s->block_fill;
     }
-    if (s->block->underruns == 0) {
-        s->block->first_underrun = s->block_fill;
-    }
-    s->block->underruns++;
+    s->tally.underruns++;
 }
 
 /* The next sample of input. Without one: nothing is harvested, and unless the input has ended,
@@ -334,7 +336,7 @@ static void harvest(struct sampler *s)
         io->dac_write(io->context, SAMPLE_DAC_HARVEST, output.dac_code);
     }
     if (codes.voltage >= CALIB_ADC_MAX || codes.current >= CALIB_ADC_MAX) {
-        add_flag(s, PRU_BLOCK_SATURATED);
+        s->tally.flags |= PRU_BLOCK_SATURATED;
     }
     store_array(s, PRU_ARRAY_VOLTAGE, output.recorded.voltage);
     store_array(s, PRU_ARRAY_CURRENT, output.recorded.current);
@@ -343,9 +345,7 @@ static void harvest(struct sampler *s)
 static void count_clamped(struct sampler *s)
 {
     shm_store_u32(&s->control->clamped, s->control->clamped + 1);
-    if (s->block != NULL) {
-        s->block->clamped++;
-    }
+    s->tally.clamped++;
 }
 
 static void emulate(struct sampler *s)
@@ -364,10 +364,10 @@ static void emulate(struct sampler *s)
         count_clamped(s);
     }
     if (output.is_starting) {
-        add_flag(s, PRU_BLOCK_STARTING);
+        s->tally.flags |= PRU_BLOCK_STARTING;
     }
     if (output.is_saturated) {
-        add_flag(s, PRU_BLOCK_SATURATED);
+        s->tally.flags |= PRU_BLOCK_SATURATED;
     }
     store_array(s, PRU_ARRAY_VOLTAGE, output.target_code);
     store_array(s, PRU_ARRAY_CURRENT, current_code);
@@ -381,7 +381,7 @@ static bool finish_sample(struct sampler *s)
 
     s->block_fill++;
     s->sample++;
-    shm_store_u32(&s->control->samples_done, s->control->samples_done + 1);
+    shm_store_u32(&s->control->samples_done, (uint32_t)s->sample);
     if (s->block_fill == PRU_BLOCK_SAMPLES) {
         is_news = close_block(s);
     }
@@ -412,7 +412,7 @@ bool sampler_step(struct sampler *sampler, uint64_t tick)
         sampler->control->started_tick = tick;
         set_state(sampler, PRU_STATE_RUNNING);
     }
-    if (sampler->mode == PRU_MODE_HARVEST) {
+    if (is_harvesting(sampler)) {
         harvest(sampler);
     } else {
         emulate(sampler);

@@ -29,6 +29,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* A host's sampler does both; a firmware image has room for one, and is built with
+ * SAMPLER_MODE as that enum pru_mode. What it cannot do it refuses when configured. */
+#ifndef SAMPLER_MODE
+#    define SAMPLER_MODE PRU_MODE_NONE
+#endif
+
+/* Of the block that is being filled. Kept here and stored with its last sample: a counter in
+ * DDR would have to be read there. */
+struct sampler_tally {
+    uint32_t underruns;
+    uint32_t first_underrun;
+    uint32_t clamped;
+    uint32_t flags;
+};
+
 /* Storage belongs to the caller; fields are read-only outside sampler.c. */
 struct sampler {
     struct pru_control *control;
@@ -44,6 +59,7 @@ struct sampler {
     uint64_t sample;         /* number of the next sample */
     struct pru_block *block; /* being filled; NULL while blocks are lost */
     uint32_t block_fill;     /* samples of the block's span that are behind us */
+    struct sampler_tally tally;
     uint32_t block_write_idx;
     uint32_t input_read_idx;
     uint32_t util_write_idx;

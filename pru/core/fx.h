@@ -11,11 +11,40 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __PRU__
+/* The only wide product: the PRU's multiply unit takes its operands from r28 and r29, and has
+ * the result one cycle later (AM335x TRM 4.4.1.3). */
+static inline uint64_t fx_mul_u32(uint32_t a, uint32_t b)
+{
+    register uint32_t x __asm__("r28") = a;
+    register uint32_t y __asm__("r29") = b;
+    register uint64_t product __asm__("r26");
+
+    __asm__("nop\n\txin 0, r26, 8" : "=r"(product) : "r"(x), "r"(y));
+    return product;
+}
+
+/* Number of the highest bit that is set; 0 for 0. */
+static inline uint32_t fx_top_bit_u32(uint32_t value)
+{
+    uint32_t top;
+
+    __asm__("lmbd %0, %1, 1" : "=r"(top) : "r"(value | 1u));
+    return top;
+}
+#else
 /* The only wide product; the multiply unit in assembler on the PRU. */
 static inline uint64_t fx_mul_u32(uint32_t a, uint32_t b)
 {
     return (uint64_t)a * b;
 }
+
+/* Number of the highest bit that is set; 0 for 0. */
+static inline uint32_t fx_top_bit_u32(uint32_t value)
+{
+    return 31u - (uint32_t)__builtin_clz(value | 1u);
+}
+#endif
 
 static inline uint32_t fx_add_u32(uint32_t a, uint32_t b)
 {
@@ -78,12 +107,6 @@ uint32_t fx_offset_u32(uint32_t value, int32_t offset);
 
 /* value x part_n16, rounded down, saturated. */
 uint32_t fx_part_n16(uint32_t value, uint32_t part_n16);
-
-/* Number of the highest bit that is set; 0 for 0. */
-static inline uint32_t fx_top_bit_u32(uint32_t value)
-{
-    return 31u - (uint32_t)__builtin_clz(value | 1u);
-}
 
 static inline uint32_t fx_top_bit_u64(uint64_t value)
 {

@@ -42,8 +42,15 @@ int h5_fail(struct err *err, enum err_code code, const char *format, ...)
 
 void h5_close(hid_t *id)
 {
+    hid_t reasons = -1;
+
     if (*id >= 0) {
+        /* every call of libhdf5 forgets why the one before failed; h5_fail may come next */
+        reasons = H5Eget_num(H5E_DEFAULT) > 0 ? H5Eget_current_stack() : -1;
         H5Idec_ref(*id);
+        if (reasons >= 0) {
+            H5Eset_current_stack(reasons);
+        }
     }
     *id = -1;
 }

@@ -303,8 +303,10 @@ static int derive_tables(const struct source_config *source, struct vsource_conv
     p->LUT_input_V_log2_uV = source->LUT_input_V_min_log2_uV;
     p->LUT_input_I_log2_nA = source->LUT_input_I_min_log2_nA - 1;
     p->LUT_output_I_log2_nA = source->LUT_output_I_min_log2_nA - 1;
-    p->flags |= is_flat(source->LUT_input_efficiency, (size_t)N * N) ? 0u : VSOURCE_COUNT_INPUT;
-    p->flags |= is_flat(source->LUT_output_efficiency, N) ? 0u : VSOURCE_COUNT_OUTPUT;
+    if ((p->flags & VSOURCE_HAS_BOOST) != 0
+        && !is_flat(source->LUT_input_efficiency, (size_t)N * N)) {
+        p->flags |= VSOURCE_COUNT_CLAMPED;
+    }
     return 0;
 }
 

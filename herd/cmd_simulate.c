@@ -162,7 +162,8 @@ static void print_result(const struct simulation_result *r, enum experiment_mode
     printf("store         %.4g V at the end, %.4g to %.4g V\n", r->V_store_end_V,
            r->V_store_min_V, r->V_store_max_V);
     if (r->n_clamped != 0) {
-        printf("remark        %llu samples outside an efficiency table\n",
+        printf("remark        %llu samples outside the efficiency table: clamped to "
+               "V_input_max and I_input_max\n",
                (unsigned long long)r->n_clamped);
     }
 }

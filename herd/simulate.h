@@ -51,7 +51,7 @@ struct simulation_result {
     double V_store_min_V;
     double V_store_max_V;
     double V_store_end_V;
-    uint64_t n_clamped; /* samples outside an efficiency table */
+    uint64_t n_clamped; /* samples outside the efficiency table */
     uint64_t n_edges;
     double wall_s;
 };

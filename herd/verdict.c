@@ -120,7 +120,8 @@ static void judge_data(const struct verdict_facts *facts, struct verdict *verdic
     }
     if (facts->n_clamped > 0) {
         note(verdict, VERDICT_REMARKS,
-             "%" PRIu64 " samples outside an efficiency table, its edge was used",
+             "%" PRIu64 " samples outside the efficiency table, clamped to V_input_max and "
+             "I_input_max",
              facts->n_clamped);
     }
     if (facts->is_cal_default) {

@@ -98,7 +98,7 @@ struct pru_block {
     uint32_t period_ticks_q20; /* in force at the first sample */
     uint32_t underruns;        /* input samples missing within this block */
     uint32_t first_underrun;   /* offset of the first of them in this block */
-    uint32_t clamped;          /* samples outside an efficiency table */
+    uint32_t clamped;          /* samples outside the efficiency table */
     uint32_t flags;            /* enum pru_block_flag */
     uint32_t reserved[4];
     uint32_t canary; /* PRU_CANARY, stored last */
@@ -170,7 +170,7 @@ struct pru_control {
     uint32_t blocks_lost; /* ring was full; their samples are missing */
     uint32_t gpio_lost;
     uint32_t input_underruns; /* samples */
-    uint32_t clamped;         /* samples outside an efficiency table */
+    uint32_t clamped;         /* samples outside the efficiency table */
     uint32_t alive;           /* counts up at least every 100 ms */
     uint32_t outputs; /* enum pru_output; what the sampler drives beside the converters */
     uint32_t pru_reserved[6];

@@ -81,8 +81,9 @@ enum vsource_flag {
     VSOURCE_HAS_FEEDBACK = 1u << 3,
     VSOURCE_INTERPOLATE = 1u << 4,  /* efficiency tables; off: nearest entry */
     VSOURCE_PG_IMMEDIATE = 1u << 5, /* power-good in every sample */
-    VSOURCE_COUNT_INPUT = 1u << 6,  /* the table is not flat: what lies outside is counted */
-    VSOURCE_COUNT_OUTPUT = 1u << 7,
+    /* The boost stage has a table that is not flat: what V_input_max and I_input_max clip lies
+     * outside and is counted. */
+    VSOURCE_COUNT_CLAMPED = 1u << 6,
 };
 
 enum vsource_aux {

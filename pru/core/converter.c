@@ -40,15 +40,14 @@ static uint64_t to_n8(uint64_t power_fW)
 
 static void input_boost(struct converter *c, uint32_t I_nA, struct store_flow *flow)
 {
-    bool is_outside = false;
     uint32_t eta_n20 = 0;
 
     c->P_input_fW_n8 = 0;
     if (c->V_input_uV < c->params->V_input_boost_threshold_uV || I_nA == 0) {
+        c->is_clamped = false;
         return;
     }
-    eta_n20 = efficiency_input_n20(c->params, c->V_input_uV, I_nA, &is_outside);
-    c->is_clamped |= is_outside && has(c, VSOURCE_COUNT_INPUT);
+    eta_n20 = efficiency_input_n20(c->params, c->V_input_uV, I_nA);
     /* n20 to n8 */
     c->P_input_fW_n8 =
         fx_mul_carry(fx_mul_u32(c->V_input_uV, I_nA), eta_n20, 12, &c->P_input_rest);
@@ -107,9 +106,11 @@ void converter_input(struct converter *converter, const struct store *store,
 {
     const struct vsource_converter *p = converter->params;
     uint32_t I_nA = fx_min_u32(input.current_nA, p->I_input_max_nA);
+    uint32_t V_uV = fx_sub_u32(input.voltage_uV, p->V_input_drop_uV);
 
-    converter->V_input_uV =
-        fx_min_u32(fx_sub_u32(input.voltage_uV, p->V_input_drop_uV), p->V_input_max_uV);
+    converter->V_input_uV = fx_min_u32(V_uV, p->V_input_max_uV);
+    converter->is_clamped = has(converter, VSOURCE_COUNT_CLAMPED)
+                            && (V_uV > p->V_input_max_uV || I_nA < input.current_nA);
     if (has(converter, VSOURCE_HAS_BOOST)) {
         input_boost(converter, I_nA, flow);
     } else if (has(converter, VSOURCE_HAS_FEEDBACK)) {
@@ -126,9 +127,7 @@ void converter_output(struct converter *converter, uint32_t I_out_nA, struct sto
 {
     const struct vsource_converter *p = converter->params;
     uint64_t power_fW = fx_mul_u32(converter->V_out_uV, I_out_nA);
-    bool is_outside = false;
 
-    converter->is_clamped = false;
     converter->P_output_fW_n8 = 0;
     if (converter->startup_drain_n > 0) {
         converter->startup_drain_n--;
@@ -143,12 +142,8 @@ void converter_output(struct converter *converter, uint32_t I_out_nA, struct sto
         return;
     }
     /* n16 to n8 */
-    converter->P_output_fW_n8 =
-        fx_mul_carry(power_fW, efficiency_output_inverse_n16(p, I_out_nA, &is_outside), 8,
-                     &converter->P_output_rest);
-    if (I_out_nA > 0) {
-        converter->is_clamped |= is_outside && has(converter, VSOURCE_COUNT_OUTPUT);
-    }
+    converter->P_output_fW_n8 = fx_mul_carry(
+        power_fW, efficiency_output_inverse_n16(p, I_out_nA), 8, &converter->P_output_rest);
     if (!converter->is_regulated) {
         /* Passing through: at least the target's own current leaves the store. */
         uint64_t through_n8 = to_n8(fx_mul_u32(converter->V_mid_uV, I_out_nA));

@@ -26,7 +26,7 @@ struct converter {
     bool is_on;
     bool is_power_good;
     bool is_regulated; /* buck: V_out_uV is V_output_uV, not the store's less the drop */
-    bool is_clamped;   /* this sample lay outside an efficiency table */
+    bool is_clamped;   /* this sample lay outside the input's efficiency table */
     uint32_t output_charge_uV; /* what it is charged to, without buck */
     uint32_t output_charge_n;  /* samples in which the output capacitor is still charged */
 };

@@ -38,14 +38,12 @@ static struct position between_middles(uint32_t bins_n12)
     return position;
 }
 
-static struct position find_voltage(uint32_t voltage_uV, uint32_t log2, bool is_interpolated,
-                                    bool *is_outside)
+static struct position find_voltage(uint32_t voltage_uV, uint32_t log2, bool is_interpolated)
 {
     struct position end = { .entry = LAST, .fraction_n12 = 0 };
     uint32_t bin = voltage_uV >> log2;
 
     if (bin > LAST) {
-        *is_outside = true;
         return end;
     }
     if (!is_interpolated) {
@@ -55,15 +53,13 @@ static struct position find_voltage(uint32_t voltage_uV, uint32_t log2, bool is_
     return between_middles(normalise_n12(voltage_uV, log2));
 }
 
-static struct position find_current(uint32_t current_nA, uint32_t log2, bool is_interpolated,
-                                    bool *is_outside)
+static struct position find_current(uint32_t current_nA, uint32_t log2, bool is_interpolated)
 {
     struct position end = { .entry = 0, .fraction_n12 = 0 };
     uint32_t bin = fx_top_bit_u32(current_nA >> log2);
     uint32_t above_nA = 0;
 
     if (bin > LAST) {
-        *is_outside = true;
         end.entry = LAST;
         return end;
     }
@@ -91,13 +87,13 @@ static uint32_t mix_row(const uint32_t *row, struct position at)
 }
 
 uint32_t efficiency_input_n20(const struct vsource_converter *params, uint32_t voltage_uV,
-                              uint32_t current_nA, bool *is_outside)
+                              uint32_t current_nA)
 {
     bool is_interpolated = (params->flags & VSOURCE_INTERPOLATE) != 0;
     struct position row =
-        find_voltage(voltage_uV, params->LUT_input_V_log2_uV, is_interpolated, is_outside);
+        find_voltage(voltage_uV, params->LUT_input_V_log2_uV, is_interpolated);
     struct position column =
-        find_current(current_nA, params->LUT_input_I_log2_nA, is_interpolated, is_outside);
+        find_current(current_nA, params->LUT_input_I_log2_nA, is_interpolated);
     uint32_t low = mix_row(params->LUT_input_n20[row.entry], column);
 
     if (row.fraction_n12 == 0) {
@@ -107,10 +103,10 @@ uint32_t efficiency_input_n20(const struct vsource_converter *params, uint32_t v
 }
 
 uint32_t efficiency_output_inverse_n16(const struct vsource_converter *params,
-                                       uint32_t current_nA, bool *is_outside)
+                                       uint32_t current_nA)
 {
     struct position at = find_current(current_nA, params->LUT_output_I_log2_nA,
-                                      (params->flags & VSOURCE_INTERPOLATE) != 0, is_outside);
+                                      (params->flags & VSOURCE_INTERPOLATE) != 0);
 
     return mix_row(params->LUT_output_inverse_n16, at);
 }

@@ -39,7 +39,7 @@ struct vsource_output {
     bool is_on;
     bool is_power_good;
     bool is_gpio_muted;
-    bool is_clamped;   /* outside an efficiency table */
+    bool is_clamped;   /* outside the input's efficiency table */
     bool is_starting;  /* start power supplies the target */
     bool is_saturated; /* a converter's code was at its limit, or the store gave its most */
 };

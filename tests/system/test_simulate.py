@@ -73,6 +73,21 @@ def test_every_source_records_what_was_true():
             check_truth(folder, emulate(target_port=port))
 
 
+def test_samples_beyond_the_input_s_limits_are_counted():
+    """The last bins of a table are open; its end is where the converter clips."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = os.path.join(folder, "r.h5")
+        plain = json.loads(herd(folder, emulate(duration="500 ms"), "-e", SKY, "--json"))
+        assert plain["n_clamped"] == 0, plain
+        experiment = emulate(duration="500 ms")
+        experiment["defaults"]["source"]["V_input_max_mV"] = 1000
+        clipped = json.loads(herd(folder, experiment, "-e", SKY, "--json", "-o", result))
+        assert clipped["n_clamped"] > 10000, clipped
+        with h5py.File(result, "r") as file:
+            assert int(file.attrs["n_clamped"]) == clipped["n_clamped"]
+        assert "outside the efficiency table" in herd(folder, experiment, "-e", SKY)
+
+
 def test_every_kind_of_target():
     with tempfile.TemporaryDirectory() as folder:
         trace = os.path.join(folder, "trace.csv")

@@ -120,7 +120,7 @@ static void test_remarks_do_not_make_it_invalid(void **state)
     facts.n_clamped = 3;
     facts.remarks = "the card stalled for 3 s\nuart: the device was pulled\n";
     expect(&facts, VERDICT_REMARKS, "default calibration");
-    expect(&facts, VERDICT_REMARKS, "3 samples outside an efficiency table, its edge was used");
+    expect(&facts, VERDICT_REMARKS, "3 samples outside the efficiency table, clamped");
     expect(&facts, VERDICT_REMARKS, "the card stalled for 3 s; uart: the device was pulled");
     facts = good();
     facts.start_bound_ns = 200 * NS_PER_US;

@@ -169,6 +169,7 @@ static void test_other_port_follows(void **state)
     }
 }
 
+/* The last bins are open: the table ends where the converter's own limits clip. */
 static void test_outside_a_table_is_flagged(void **state)
 {
     struct node_config config = emulation();
@@ -183,14 +184,22 @@ static void test_outside_a_table_is_flagged(void **state)
     config.source.LUT_input_efficiency[0] = 0.5;
     config.source.LUT_input_V_min_log2_uV = 17;
     config.source.LUT_input_I_min_log2_nA = 13;
+    config.source.V_input_max_mV = 5100;
+    config.source.I_input_max_mA = 100;
+    config.source.V_input_drop_mV = 300;
     open_source(&config, &params, &source);
     vsource_step(&source, input, 0, &output);
     assert_false(output.is_clamped);
-    input.voltage_uV = 12u << 17;
+    input.voltage_uV = 5400000;
+    input.current_nA = 100000000;
+    vsource_step(&source, input, 0, &output);
+    assert_false(output.is_clamped);
+    input.voltage_uV++;
     vsource_step(&source, input, 0, &output);
     assert_true(output.is_clamped);
+    assert_int_equal(source.converter.V_input_uV, 5100000);
     input.voltage_uV = 1000000;
-    input.current_nA = 1u << 24;
+    input.current_nA++;
     vsource_step(&source, input, 0, &output);
     assert_true(output.is_clamped);
     input.current_nA = 0;

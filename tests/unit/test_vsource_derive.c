@@ -206,7 +206,7 @@ static void test_charging_ends_at_the_limit(void **state)
     assert_int_equal(params.store.G_leak.mantissa, 0);
 }
 
-static void test_tables_are_counted_unless_flat(void **state)
+static void test_clamping_is_counted_before_a_boost_stage_with_a_table(void **state)
 {
     struct source_config source = neutral_source();
     struct vsource_params params;
@@ -215,15 +215,21 @@ static void test_tables_are_counted_unless_flat(void **state)
     (void)state;
     vsource_derive_defaults(&params);
     assert_int_equal(vsource_derive_source(&source, &SAMPLES, &params, &err), 0);
-    assert_true((params.converter.flags & (VSOURCE_COUNT_INPUT | VSOURCE_COUNT_OUTPUT)) == 0);
+    assert_true((params.converter.flags & VSOURCE_COUNT_CLAMPED) == 0);
     assert_int_equal(params.converter.LUT_input_n20[11][11], 1u << 20);
     assert_int_equal(params.converter.LUT_output_inverse_n16[0], 65536);
     source.LUT_input_efficiency[0] = 0.01;
     source.LUT_output_efficiency[0] = 0;
     assert_int_equal(vsource_derive_source(&source, &SAMPLES, &params, &err), 0);
-    assert_true((params.converter.flags & VSOURCE_COUNT_INPUT) != 0);
-    assert_true((params.converter.flags & VSOURCE_COUNT_OUTPUT) != 0);
+    assert_true((params.converter.flags & VSOURCE_COUNT_CLAMPED) == 0);
     assert_int_equal(params.converter.LUT_output_inverse_n16[0], 16384u << 16);
+    source.enable_boost = true;
+    source.storage = storage_capacitor(10, 5, 3);
+    assert_int_equal(vsource_derive_source(&source, &SAMPLES, &params, &err), 0);
+    assert_true((params.converter.flags & VSOURCE_COUNT_CLAMPED) != 0);
+    source.LUT_input_efficiency[0] = source.LUT_input_efficiency[1];
+    assert_int_equal(vsource_derive_source(&source, &SAMPLES, &params, &err), 0);
+    assert_true((params.converter.flags & VSOURCE_COUNT_CLAMPED) == 0);
 }
 
 static void test_ramp_and_raster_as_the_incumbent_has_them(void **state)
@@ -258,7 +264,7 @@ int main(void)
         cmocka_unit_test(test_switches_follow_what_is_there),
         cmocka_unit_test(test_thresholds_leave_room_for_the_output_capacitor),
         cmocka_unit_test(test_charging_ends_at_the_limit),
-        cmocka_unit_test(test_tables_are_counted_unless_flat),
+        cmocka_unit_test(test_clamping_is_counted_before_a_boost_stage_with_a_table),
         cmocka_unit_test(test_ramp_and_raster_as_the_incumbent_has_them),
     };
 

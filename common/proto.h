@@ -245,7 +245,8 @@ struct body_fetch {
     char log[PROTO_NAME_SIZE];
     uint64_t segment;
     uint64_t offset;       /* in the segment */
-    uint64_t credit_bytes; /* may be sent before the next FETCH */
+    uint64_t credit_bytes; /* may be sent before the next FETCH; 0 is a question: DATA of this
+                            * place without bytes comes, behind all that was sent before */
     bool manifest;         /* instead: the manifest, whole, in one DATA */
 };
 struct body_data {

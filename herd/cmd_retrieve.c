@@ -36,7 +36,7 @@ static const char USAGE[] =
 enum {
     OPTION_KEEP = 256,
     TIMEOUT_MS = 5000,
-    SILENCE_MS = 10000,
+    SILENCE_MS = 30000,
     TIME_TEXT_LENGTH = 20, /* 2026-11-28T06-51-24Z */
     MAX_NUMBERED = 10000,
     TICK_MS = 50,
@@ -480,6 +480,9 @@ static void put_result_json(const struct retrieval *retrieval, size_t i)
     json_text(&json, "file", parcel->is_built ? parcel->final_path : NULL);
     json_u64(&json, "samples", parcel->summary.n_samples);
     json_u64(&json, "gap_samples", parcel->summary.n_gap_samples);
+    json_u64(&json, "bytes", job->bytes);
+    json_u64(&json, "bytes_received", job->bytes_received);
+    json_u64(&json, "bytes_repeated", job->bytes_repeated);
     json_u64(&json, "reason", parcel->summary.end_reason);
     json_bool(&json, "is_released", parcel->is_released && job->err.code == ERR_NONE);
     json_text(&json, "fault", job->err.code != ERR_NONE ? job->err.text : NULL);

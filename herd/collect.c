@@ -26,6 +26,8 @@ struct collect {
     uint64_t offset;
     uint64_t total;
     uint64_t received;
+    uint64_t repeated; /* came, and was here already or led on from nowhere */
+    uint64_t window;   /* credit of a FETCH */
     crypto_generichash_state digest;
     bool has_manifest;
     bool is_complete;
@@ -35,7 +37,9 @@ struct collect {
     uint64_t asked_total; /* `total` at that time */
     int64_t asked_ns;     /* monotonic */
     int64_t manifest_ns;
-    int64_t moved_ns; /* bytes came */
+    int64_t moved_ns;  /* bytes came */
+    int64_t probe_ns;  /* asked whether some are under way still */
+    bool is_gap_known; /* asked anew since bytes were found to be lost */
 };
 
 static void manifest_path(const struct collect *collect, char *path, size_t size)
@@ -122,6 +126,7 @@ struct collect *collect_open(const char *folder, const char *log, struct err *er
         return NULL;
     }
     collect->fd = -1;
+    collect->window = COLLECT_CREDIT;
     snprintf(collect->log, sizeof(collect->log), "%s", log);
     if (snprintf(collect->folder, sizeof(collect->folder), "%s", folder)
         >= (int)sizeof(collect->folder)) {
@@ -173,15 +178,27 @@ int collect_restart(struct collect *collect, struct err *err)
 void collect_reset(struct collect *collect)
 {
     collect->is_asked = false;
+    collect->is_gap_known = false;
     collect->manifest_ns = 0;
+}
+
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
 }
 
 static bool is_stuck(const struct collect *collect, int64_t mono_ns, uint64_t available)
 {
-    int64_t last_ns =
-        collect->asked_ns > collect->moved_ns ? collect->asked_ns : collect->moved_ns;
+    int64_t last_ns = later(later(collect->asked_ns, collect->moved_ns), collect->probe_ns);
 
     return available > collect->total && mono_ns >= last_ns + COLLECT_RETRY_MS * NS_PER_MS;
+}
+
+static bool is_enough_asked(const struct collect *collect)
+{
+    return collect->is_asked
+           && collect->total < collect->asked_total + collect->window / COLLECT_ACKS
+           && collect->segment == collect->asked_segment;
 }
 
 bool collect_next_fetch(struct collect *collect, int64_t mono_ns, uint64_t available,
@@ -196,15 +213,19 @@ bool collect_next_fetch(struct collect *collect, int64_t mono_ns, uint64_t avail
         body->manifest = true;
         return true;
     }
-    if (collect->is_complete
-        || (collect->is_asked && collect->total < collect->asked_total + COLLECT_ACK
-            && collect->segment == collect->asked_segment
-            && !is_stuck(collect, mono_ns, available))) {
+    if (collect->is_complete) {
         return false;
     }
     body->segment = collect->segment;
     body->offset = collect->offset;
-    body->credit_bytes = COLLECT_CREDIT;
+    if (is_enough_asked(collect)) {
+        /* No credit: a question. What is under way may be slow, and would come twice. */
+        bool is_due = is_stuck(collect, mono_ns, available);
+
+        collect->probe_ns = is_due ? mono_ns : collect->probe_ns;
+        return is_due;
+    }
+    body->credit_bytes = collect->window;
     collect->is_asked = true;
     collect->asked_segment = collect->segment;
     collect->asked_total = collect->total;
@@ -253,6 +274,26 @@ static int append(struct collect *collect, struct proto_frame payload, struct er
     return 0;
 }
 
+/* The connection keeps the order: bytes from further on, or the echo of a question before any
+ * bytes, mean that those between are lost. Asked anew once, until they come. */
+static bool is_loss(const struct collect *collect, const struct body_data *body, size_t size)
+{
+    bool is_here = body->segment == collect->segment && body->offset == collect->offset;
+    bool is_ahead = body->segment > collect->segment
+                    || (body->segment == collect->segment && body->offset > collect->offset);
+    bool is_echo = size == 0 && !body->is_segment_end;
+
+    return is_echo ? is_here : is_ahead && !collect->is_gap_known;
+}
+
+static void note_loss(struct collect *collect, const struct body_data *body, size_t size)
+{
+    if (is_loss(collect, body, size)) {
+        collect->is_asked = false;
+        collect->is_gap_known = true;
+    }
+}
+
 int collect_take(struct collect *collect, const struct body_data *body,
                  struct proto_frame payload, struct err *err)
 {
@@ -262,15 +303,20 @@ int collect_take(struct collect *collect, const struct body_data *body,
     if (body->is_manifest) {
         return take_manifest(collect, payload, err);
     }
+    /* Also what is of no use here shows that the node is at it: to ask once more while it comes
+     * would bring all of it once more. */
+    collect->moved_ns = clock_mono_ns();
+    note_loss(collect, body, payload.size);
     if (collect->is_complete || body->segment != collect->segment
         || body->offset != collect->offset
         || payload.size > RLOG_SEGMENT_BYTES - collect->offset) {
+        collect->repeated += payload.size;
         return 0;
     }
-    collect->moved_ns = clock_mono_ns();
     if (payload.size > 0 && append(collect, payload, err) < 0) {
         return -1;
     }
+    collect->is_gap_known = collect->is_gap_known && payload.size == 0;
     if (body->is_log_end) {
         collect->is_complete = true;
     } else if (body->is_segment_end) {
@@ -304,6 +350,18 @@ uint64_t collect_bytes(const struct collect *collect)
 uint64_t collect_received(const struct collect *collect)
 {
     return collect->received;
+}
+
+uint64_t collect_repeated(const struct collect *collect)
+{
+    return collect->repeated;
+}
+
+void collect_set_window(struct collect *collect, uint64_t bytes)
+{
+    collect->window = bytes < COLLECT_WINDOW_MIN ? COLLECT_WINDOW_MIN
+                      : bytes > COLLECT_CREDIT   ? COLLECT_CREDIT
+                                                 : bytes;
 }
 
 const char *collect_folder(const struct collect *collect)

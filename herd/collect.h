@@ -12,9 +12,10 @@
 #include <stdint.h>
 
 enum {
-    COLLECT_CREDIT = 4 * 1024 * 1024,
-    COLLECT_ACK = 1024 * 1024, /* asked anew after so many bytes */
-    COLLECT_RETRY_MS = 2000,   /* nothing came although something should */
+    COLLECT_CREDIT = 4 * 1024 * 1024, /* the window: what a node may send unasked */
+    COLLECT_WINDOW_MIN = 64 * 1024,
+    COLLECT_ACKS = 4,        /* asked anew after so great a part of the window */
+    COLLECT_RETRY_MS = 2000, /* nothing came although something should: the node is asked */
 };
 
 struct collect;
@@ -42,6 +43,10 @@ bool collect_has_manifest(const struct collect *collect);
 bool collect_is_complete(const struct collect *collect);  /* the end of the log is here */
 uint64_t collect_bytes(const struct collect *collect);    /* of the copy */
 uint64_t collect_received(const struct collect *collect); /* by this process, over the wire */
+uint64_t collect_repeated(const struct collect *collect); /* the same, and of no use */
+
+/* For a transfer that is held back: between COLLECT_WINDOW_MIN and COLLECT_CREDIT. */
+void collect_set_window(struct collect *collect, uint64_t bytes);
 const char *collect_folder(const struct collect *collect);
 const char *collect_log(const struct collect *collect);
 

@@ -10,7 +10,8 @@
 #include <string.h>
 
 enum {
-    TICK_MS = 100
+    TICK_MS = 100,
+    SLOW_TIMES = 6, /* a piece may take so much longer than a heartbeat */
 };
 
 /* A node and the job it is at. */
@@ -18,7 +19,8 @@ struct lane {
     size_t node;
     size_t job; /* n_jobs: none left */
     struct collect *copy;
-    int64_t heard_ns;
+    int64_t heard_ns; /* anything at all */
+    int64_t bytes_ns; /* of the log */
 };
 
 struct fetch {
@@ -69,8 +71,16 @@ static void begin_job(struct fetch *fetch, size_t i)
     }
     if (lane->copy != NULL) {
         lane->heard_ns = clock_mono_ns();
+        lane->bytes_ns = lane->heard_ns;
         ask_further(fetch, i);
     }
+}
+
+static void take_counts(struct fetch_job *job, const struct collect *copy)
+{
+    job->bytes = collect_bytes(copy);
+    job->bytes_repeated = collect_repeated(copy);
+    job->bytes_received = collect_received(copy) + job->bytes_repeated;
 }
 
 /* Ends the lane's job, whole or with the err that is in it, and begins the next. */
@@ -79,7 +89,7 @@ static void end_job(struct fetch *fetch, size_t i)
     struct lane *lane = &fetch->lanes[i];
     struct fetch_job *job = &fetch->jobs[lane->job];
 
-    job->bytes = collect_bytes(lane->copy);
+    take_counts(job, lane->copy);
     if (job->err.code == ERR_NONE && collect_sync(lane->copy, &job->err) == 0) {
         collect_digest(lane->copy, job->digest);
         job->is_whole = true;
@@ -100,7 +110,7 @@ static void take_data(struct fetch *fetch, size_t i, const struct proto_message 
         end_job(fetch, i);
         return;
     }
-    job->bytes = collect_bytes(lane->copy);
+    take_counts(job, lane->copy);
     if (collect_is_complete(lane->copy)) {
         end_job(fetch, i);
     } else {
@@ -118,12 +128,21 @@ static void on_bulk(void *arg, size_t i, const struct flock_message *message)
     }
     lane->heard_ns = message->mono_ns;
     if (message->message->verb == VERB_DATA) {
+        lane->bytes_ns = message->mono_ns;
         take_data(fetch, i, message->message);
     } else if (message->message->verb == VERB_REFUSED) {
         err_set(&fetch->jobs[lane->job].err, ERR_STATE, "%s",
                 PROTO_CONST_BODY(message->message, body_refused)->why);
         end_job(fetch, i);
     }
+}
+
+/* Heartbeats: over a slow link a piece of a log takes longer than they do. */
+static void on_message(void *arg, size_t i, const struct flock_message *message)
+{
+    struct fetch *fetch = arg;
+
+    fetch->lanes[i].heard_ns = message->mono_ns;
 }
 
 static void on_news(void *arg, size_t i, enum flock_news news)
@@ -141,13 +160,23 @@ static void on_news(void *arg, size_t i, enum flock_news news)
     }
 }
 
-static void give_up(struct fetch *fetch, size_t i)
+static bool is_silent(const struct fetch *fetch, const struct lane *lane, int64_t mono_ns)
+{
+    int64_t limit_ns = fetch->options->silence_ms * NS_PER_MS;
+
+    return mono_ns - lane->heard_ns > limit_ns
+           || (lane->copy != NULL && mono_ns - lane->bytes_ns > SLOW_TIMES * limit_ns);
+}
+
+static void give_up(struct fetch *fetch, size_t i, int64_t mono_ns)
 {
     struct lane *lane = &fetch->lanes[i];
+    bool is_gone = mono_ns - lane->heard_ns > fetch->options->silence_ms * NS_PER_MS;
+    int seconds = fetch->options->silence_ms * (is_gone ? 1 : SLOW_TIMES) / 1000;
 
     while (lane->job < fetch->n_jobs) {
-        err_set(&fetch->jobs[lane->job].err, ERR_TIMEOUT, "no bytes for %d s",
-                fetch->options->silence_ms / 1000);
+        err_set(&fetch->jobs[lane->job].err, ERR_TIMEOUT,
+                is_gone ? "silent for %d s" : "no bytes for %d s", seconds);
         collect_close(&lane->copy);
         lane->job = next_job(fetch, lane->node, lane->job + 1);
     }
@@ -167,8 +196,8 @@ static int on_tick(zloop_t *loop, int timer_id, void *arg)
         if (lane->job >= fetch->n_jobs) {
             continue;
         }
-        if (mono_ns - lane->heard_ns > fetch->options->silence_ms * NS_PER_MS) {
-            give_up(fetch, i);
+        if (is_silent(fetch, lane, mono_ns)) {
+            give_up(fetch, i, mono_ns);
             continue;
         }
         is_done = false;
@@ -199,8 +228,10 @@ static int make_lanes(struct fetch *fetch, struct err *err)
         size_t job = next_job(fetch, node, 0);
 
         if (job < fetch->n_jobs) {
-            fetch->lanes[fetch->n_lanes] =
-                (struct lane){ .node = node, .job = job, .heard_ns = clock_mono_ns() };
+            fetch->lanes[fetch->n_lanes] = (struct lane){ .node = node,
+                                                          .job = job,
+                                                          .heard_ns = clock_mono_ns(),
+                                                          .bytes_ns = clock_mono_ns() };
             fetch->nodes[fetch->n_lanes] = &fetch->options->inventory->nodes[node];
             fetch->n_lanes++;
         }
@@ -217,6 +248,7 @@ static int run(struct fetch *fetch, struct err *err)
                                          .controller = (uint64_t)clock_utc_ns(),
                                          .arg = fetch,
                                          .on_news = on_news,
+                                         .on_message = on_message,
                                          .on_bulk = on_bulk };
 
     fetch->flock = flock_open(&config, err);

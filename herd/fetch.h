@@ -23,6 +23,8 @@ struct fetch_job {
     /* result */
     bool is_whole;
     uint64_t bytes;                /* of the copy now */
+    uint64_t bytes_received;       /* by this call, what was no use included */
+    uint64_t bytes_repeated;       /* of those: were here already when they came */
     char digest[DIGEST_TEXT_SIZE]; /* of a whole one */
     struct err err;                /* why it is not whole */
 };
@@ -33,7 +35,8 @@ typedef void (*fetch_progress_fn)(void *arg, const struct fetch_job *jobs, size_
 struct fetch_options {
     const struct inventory *inventory;
     const struct key_pair *key;
-    int silence_ms; /* a node that sends nothing for so long is given up */
+    int silence_ms; /* a node that sends nothing for so long is given up, and one that answers
+                     * heartbeats but sends no bytes for six times as long */
     fetch_progress_fn progress;
     void *arg;
 };

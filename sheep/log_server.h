@@ -4,7 +4,9 @@
  * A FETCH that asks further on than the last one of its sender (progress) grants credit from
  * its position on, and what was sent behind that position counts against it. A FETCH that asks
  * for the same or an earlier position starts there anew: its sender lost what was under way. Of
- * a log that grows only durable bytes are served. Streams take turns, a piece each. One thread.
+ * a log that grows only durable bytes are served. A FETCH without credit is echoed behind what
+ * is under way: its sender then knows whether that was lost. Streams take turns, a piece each.
+ * One thread.
  */
 #ifndef SHEEP_LOG_SERVER_H
 #define SHEEP_LOG_SERVER_H

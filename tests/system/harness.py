@@ -84,6 +84,9 @@ class Flock:
     `change(name, config)` may edit each node's sheep.yaml (a dict) before it starts.
     """
 
+    node_prefix = []  # words before a node's and before herd's command: see link.py
+    herd_prefix = []
+
     def __init__(self, count=4, change=None, environment=None, seed=1, start=True):
         self.folder = tempfile.mkdtemp(prefix="bw-system-")
         self.count = count
@@ -145,7 +148,7 @@ class Flock:
             log.write(b"--- start\n")
             log.flush()
             self.processes[name] = subprocess.Popen(
-                [SHEEP, "run", "-c", self.config_path(name)], stdin=subprocess.DEVNULL, stdout=log,
+                [*self.node_prefix, SHEEP, "run", "-c", self.config_path(name)], stdin=subprocess.DEVNULL, stdout=log,
                 stderr=log, env=self.env, start_new_session=True)
         if wait:
             self.wait_ready(name)
@@ -208,7 +211,7 @@ class Flock:
         return os.path.join(self.flock, "herd.yml")
 
     def command(self, *words, inventory=True):
-        command = [HERD, *[str(word) for word in words]]
+        command = [*self.herd_prefix, HERD, *[str(word) for word in words]]
         if inventory:
             command += ["-i", self.inventory()]
         return command

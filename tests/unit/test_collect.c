@@ -84,6 +84,16 @@ static void serve_manifest(struct collect *collect)
                      0);
 }
 
+/* What a node answers to a FETCH without credit. */
+static void echo(struct collect *collect, uint64_t segment, uint64_t offset)
+{
+    struct body_data body = { .segment = segment, .offset = offset };
+    struct err err;
+
+    snprintf(body.log, sizeof(body.log), "day_sheep0");
+    assert_int_equal(collect_take(collect, &body, (struct proto_frame){ NULL, 0 }, &err), 0);
+}
+
 static void expect_whole(const struct collect *collect)
 {
     uint8_t digest[RLOG_DIGEST_BYTES];
@@ -202,7 +212,47 @@ static void test_silence_is_asked_again_only_when_there_is_more(void **state)
     assert_true(collect_next_fetch(collect, begin_ns, 0, &fetch));
     assert_false(collect_next_fetch(collect, late_ns, 0, &fetch));
     assert_true(collect_next_fetch(collect, late_ns, 100, &fetch));
+    assert_int_equal(fetch.credit_bytes, 0); /* a question first */
     assert_false(collect_next_fetch(collect, late_ns, 100, &fetch));
+    echo(collect, 0, 0);
+    assert_true(collect_next_fetch(collect, late_ns, 100, &fetch));
+    assert_int_equal(fetch.credit_bytes, COLLECT_CREDIT);
+    assert_false(collect_next_fetch(collect, late_ns, 100, &fetch));
+    collect_close(&collect);
+}
+
+static void test_an_echo_behind_bytes_asks_for_nothing(void **state)
+{
+    struct collect *collect = open_copy();
+    struct body_fetch fetch;
+
+    (void)state;
+    serve_manifest(collect);
+    assert_true(collect_next_fetch(collect, 1, SEGMENT_0, &fetch));
+    serve(collect, 0, 0); /* slow, but not lost */
+    echo(collect, 0, 0);
+    assert_false(collect_next_fetch(collect, 2, SEGMENT_0, &fetch));
+    collect_close(&collect);
+}
+
+static void test_a_hole_is_asked_for_at_once_and_once(void **state)
+{
+    struct collect *collect = open_copy();
+    struct body_fetch fetch;
+
+    (void)state;
+    serve_manifest(collect);
+    assert_true(collect_next_fetch(collect, 1, SEGMENT_0, &fetch));
+    serve(collect, 0, 0);
+    serve(collect, 0, (uint64_t)2 * PIECE);
+    assert_true(collect_next_fetch(collect, 2, SEGMENT_0, &fetch));
+    assert_int_equal(fetch.offset, PIECE);
+    assert_int_equal(fetch.credit_bytes, COLLECT_CREDIT);
+    serve(collect, 0, (uint64_t)3 * PIECE);
+    assert_false(collect_next_fetch(collect, 2, SEGMENT_0, &fetch));
+    assert_int_equal(collect_repeated(collect), 2 * PIECE);
+    serve_rest(collect);
+    expect_whole(collect);
     collect_close(&collect);
 }
 
@@ -258,6 +308,10 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_silence_is_asked_again_only_when_there_is_more,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_an_echo_behind_bytes_asks_for_nothing, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_a_hole_is_asked_for_at_once_and_once, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_restart_forgets_the_copy, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_more_than_a_segment_holds_is_refused, set_up,
                                         tear_down),

@@ -83,6 +83,9 @@ static void serve_bytes(struct part *part, const struct wire_message *got,
     uint64_t credit = fetch->credit_bytes;
 
     snprintf(body.log, sizeof(body.log), "%s", fetch->log);
+    if (credit == 0) {
+        tell(part->bulk, got, message, VERB_DATA, &body, (struct proto_frame){ NULL, 0 });
+    }
     while (credit > 0 && body.segment < N_SEGMENTS) {
         size_t size = PIECE;
 

@@ -41,6 +41,7 @@ struct fixture {
     struct rlog_position durable;
     struct reader readers[2];
     size_t n_manifests;
+    size_t n_echoes;
     struct err err;
 };
 
@@ -89,6 +90,10 @@ static int take(void *arg, const char *peer_id, const struct proto_token *token,
     }
     if (body->is_manifest) {
         f->n_manifests++;
+        return 0;
+    }
+    if (payload.size == 0 && !body->is_segment_end) {
+        f->n_echoes++;
         return 0;
     }
     reader->has_gap |= body->segment != reader->segment || body->offset != reader->offset;
@@ -278,6 +283,22 @@ static void test_a_full_queue_waits_and_loses_nothing(void **state)
     assert_false(f->readers[0].has_gap);
 }
 
+static void test_a_question_is_echoed_and_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+
+    fetch(f, "0", 0, 0, CREDIT);
+    assert_int_equal(log_server_pump(f->server, 1), 1);
+    fetch(f, "0", 0, 0, 0);
+    assert_int_equal(f->n_echoes, 1);
+    pump(f);
+    assert_true(f->readers[0].is_end);
+    assert_false(f->readers[0].has_gap); /* it went on where it was */
+    f->is_full = true;
+    fetch(f, "0", 0, 0, 0);
+    assert_int_equal(f->n_echoes, 1);
+}
+
 static void test_what_is_not_there_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -311,6 +332,7 @@ int main(void)
         TEST(test_of_a_growing_log_only_durable_bytes_are_served),
         TEST(test_readers_take_turns),
         TEST(test_a_full_queue_waits_and_loses_nothing),
+        TEST(test_a_question_is_echoed_and_changes_nothing),
         TEST(test_what_is_not_there_is_refused),
     };
 

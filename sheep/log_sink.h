@@ -33,7 +33,8 @@ struct log_sink_status {
 struct log_sink *log_sink_create(struct rlog_writer **writer, size_t memory_bytes, int event_fd,
                                  struct err *err);
 
-/* Ends the thread, finished or not, after what is queued is written. */
+/* Ends the thread, finished or not. Of a log that was not finished, only what was synced is
+ * surely on the disk. */
 void log_sink_destroy(struct log_sink **sink);
 
 /* Producer: room for a payload of at most `size` bytes, or NULL when all memory is in use.

@@ -24,6 +24,8 @@ static _Atomic int64_t n_calls;
 static _Atomic int64_t fail_from = INT64_MAX;
 static _Atomic int fail_error;
 static _Atomic int64_t stall_ms;
+static _Atomic bool is_hold_wanted;
+static _Atomic bool is_held;
 
 void disk_fault_reset(void)
 {
@@ -32,6 +34,43 @@ void disk_fault_reset(void)
     atomic_store(&stall_read_ms, 0);
     atomic_store(&is_read_failing, false);
     atomic_store(&n_calls, 0);
+    disk_fault_release_sync();
+}
+
+static void nap(void)
+{
+    static const struct timespec pause = { 0, 1000000 };
+
+    nanosleep(&pause, NULL);
+}
+
+void disk_fault_hold_sync(void)
+{
+    atomic_store(&is_hold_wanted, true);
+}
+
+bool disk_fault_await_held(void)
+{
+    for (int ms = 0; ms < 10000 && !atomic_load(&is_held); ms++) {
+        nap();
+    }
+    return atomic_load(&is_held);
+}
+
+void disk_fault_release_sync(void)
+{
+    atomic_store(&is_hold_wanted, false);
+}
+
+static void hold(void)
+{
+    if (atomic_load(&is_hold_wanted)) {
+        atomic_store(&is_held, true);
+        while (atomic_load(&is_hold_wanted)) {
+            nap();
+        }
+        atomic_store(&is_held, false);
+    }
 }
 
 void disk_fault_stall_read(int64_t ms)
@@ -98,5 +137,6 @@ size_t __wrap_fread(void *data, size_t size, size_t count, FILE *file)
 int __wrap_fdatasync(int fd)
 {
     stall(&stall_ms);
+    hold();
     return is_failing() ? -1 : __real_fdatasync(fd);
 }

@@ -13,7 +13,7 @@
 /* What herd knows beside the log, written as attributes; may be all zero. */
 struct h5_evidence {
     int64_t clock_offset_ns; /* node minus median of the nodes, by four-timestamp exchanges */
-    int64_t clock_bound_ns;
+    int64_t clock_bound_ns;  /* of that difference: the node's own and the median's */
     char clock_source[32];
     bool has_clock;
     char verdict[400];

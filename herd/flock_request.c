@@ -127,7 +127,10 @@ int flock_request_all(struct herd_flock *flock, const struct flock_request *requ
         }
         gather->n_open++;
         if (flock_request(flock, i, &each, err) < 0) {
-            gather_answer(gather, i, NULL);
+            gather->n_open--;
+            if (gather->answer != NULL) {
+                gather->answer(gather->arg, i, NULL);
+            }
         }
     }
     if (--gather->n_open == 0) {

@@ -237,7 +237,7 @@ static struct h5_evidence make_evidence(const struct run *run, size_t i)
 
     if (evidence.has_clock) {
         evidence.clock_offset_ns = node->clock.view.offset_ns - run->median.offset_ns;
-        evidence.clock_bound_ns = node->clock.view.bound_ns;
+        evidence.clock_bound_ns = node->clock.view.bound_ns + run->median.bound_ns;
         snprintf(evidence.clock_source, sizeof(evidence.clock_source), "%.31s",
                  node->clock.claim.source);
     }

@@ -23,6 +23,8 @@ part() { # name, command
 part "10 000 random and all extreme sets of parameters" \
     env BW_PROPERTY_SETS=10000 "$unit/test_vsource_property"
 part "300 000 samples beside the double model" env BW_SAMPLES=300000 "$unit/test_vsource_model"
+part "a whole day of harvesting at its true speed" \
+    env BW_DAY_STEP_S=60 BW_DAY_PIECE_S=60 "$unit/test_loop"
 part "1 000 killed writers" env BW_KILLS=1000 "$unit/test_rlog_kill"
 part "3 000 flipped bits" env BW_FLIPS=3000 "$unit/test_h5_build"
 part "500 000 schedules of the start protocol" \

@@ -232,13 +232,23 @@ static void harvest_piece(const char *harvester, double start_s, double seconds,
     world_destroy(&other);
 }
 
-/* Pieces of a second, two hours apart, from sunrise to sunset. */
+static int from_environment(const char *name, int otherwise)
+{
+    const char *text = getenv(name); // NOLINT(concurrency-mt-unsafe)
+
+    return text != NULL ? atoi(text) : otherwise; // NOLINT(cert-err34-c)
+}
+
+/* The whole day in pieces at their true speed; when they are as long as they lie apart, nothing
+ * of it is left out (nightly). */
 static struct harvest harvest_day(const char *harvester)
 {
+    int step_s = from_environment("BW_DAY_STEP_S", 3600);
+    int piece_s = from_environment("BW_DAY_PIECE_S", 3);
     struct harvest sum = { 0, 0 };
 
-    for (int hour = 5; hour < 21; hour += 2) {
-        harvest_piece(harvester, 3600 * hour + 1234, 1, &sum);
+    for (int start_s = step_s / 2; start_s < 24 * 3600; start_s += step_s) {
+        harvest_piece(harvester, start_s, piece_s, &sum);
     }
     return sum;
 }

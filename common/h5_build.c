@@ -7,6 +7,7 @@
 #include "common/h5_samples.h"
 #include "common/h5_seal.h"
 #include "common/h5_time.h"
+#include "common/product.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -41,9 +42,10 @@ struct h5_builder {
     uint64_t to;
     uint64_t n_seen; /* rows that anything so far reaches to */
     uint64_t n_records;
+    struct rlog_record_header product_of; /* records of samples that a product waits for */
+    struct rlog_product product;
     double energy_J;
-    uint64_t n_energy_rows;
-    uint64_t energy_chunk; /* the last one that was added */
+    uint64_t n_energy_samples;
     uint64_t n_remarks;
     char remarks[2000];
 };
@@ -79,70 +81,23 @@ static uint64_t count_rows(const struct h5_builder *builder, uint64_t n_samples)
     return n_samples / builder->window + (n_samples % builder->window != 0);
 }
 
-/* Samples that a row stands for: those of its window that lie in the recording. */
-static uint64_t row_samples(const struct h5_builder *builder, uint64_t row)
+static bool has_every_sample(const struct h5_builder *builder)
 {
-    uint64_t begin = row * builder->window;
-    uint64_t end = begin + builder->window;
-
-    begin = begin > builder->from ? begin : builder->from;
-    end = end < builder->to ? end : builder->to;
-    if (builder->has_end && end > builder->end.n_samples) {
-        end = builder->end.n_samples;
-    }
-    return end > begin ? end - begin : 0;
+    return builder->window == 1 && !builder->manifest.config.record.overview_only;
 }
 
-/* Sum of V * I over the rows that both streams have in their last chunk. */
-static void add_energy(struct h5_builder *builder, const struct h5_chunk_view *voltage,
-                       const struct h5_chunk_view *current)
+static void add_energy(struct h5_builder *builder)
 {
-    const struct h5_meaning *v = &builder->streams[RLOG_STREAM_VOLTAGE].meaning;
-    const struct h5_meaning *i = &builder->streams[RLOG_STREAM_CURRENT].meaning;
-    double sum_VA = 0;
-    uint64_t count = 0;
-
-    for (size_t k = 0; k < RLOG_CHUNK_SAMPLES; k++) {
-        if (voltage->present[k] & current->present[k]) {
-            uint64_t weight =
-                builder->window == 1
-                    ? 1
-                    : row_samples(builder, voltage->number * RLOG_CHUNK_SAMPLES + k);
-
-            sum_VA += (double)weight * (voltage->samples[k] * v->gain + v->offset)
-                      * (current->samples[k] * i->gain + i->offset);
-            count++;
-        }
-    }
-    builder->energy_J += sum_VA * SAMPLE_S;
-    builder->n_energy_rows += count;
-}
-
-/* Chunks of voltage and current come in turn. Two full ones are a pair when the second is
- * closed; a chunk that is closed because a later one begins has its partner complete too. */
-static void chunk_done(void *arg, struct h5_samples *samples)
-{
-    struct h5_builder *builder = arg;
-    const struct h5_chunk_view *done = h5_samples_view(samples);
-    const struct h5_chunk_view *voltage =
-        h5_samples_view(builder->samples[RLOG_STREAM_VOLTAGE]);
-    const struct h5_chunk_view *current =
-        h5_samples_view(builder->samples[RLOG_STREAM_CURRENT]);
-    bool is_pair = voltage->number == current->number && done->number != builder->energy_chunk;
-
-    if (is_pair && ((voltage->is_closed && current->is_closed) || !done->is_full)) {
-        builder->energy_chunk = done->number;
-        add_energy(builder, voltage, current);
-    }
+    builder->energy_J += product_power(&builder->product, builder->product_of.count,
+                                       &builder->manifest.voltage, &builder->manifest.current)
+                         * SAMPLE_S;
+    builder->n_energy_samples += builder->product_of.count;
 }
 
 static int add_stream(struct h5_builder *builder, enum rlog_stream stream, const char *path,
                       bool is_recorded, struct err *err)
 {
     bool is_stored = is_recorded && !builder->manifest.config.record.overview_only;
-    bool has_both = builder->manifest.has_voltage && builder->manifest.has_current;
-    bool has_hook =
-        has_both && (stream == RLOG_STREAM_VOLTAGE || stream == RLOG_STREAM_CURRENT);
     struct h5_chunked_spec spec = {
         .path = path,
         .type = H5T_STD_U32LE,
@@ -159,8 +114,7 @@ static int add_stream(struct h5_builder *builder, enum rlog_stream stream, const
         h5_chunked_destroy(&chunked);
         return -1;
     }
-    builder->samples[stream] =
-        h5_samples_create(&chunked, has_hook ? chunk_done : NULL, builder, err);
+    builder->samples[stream] = h5_samples_create(&chunked, err);
     h5_chunked_destroy(&chunked);
     return builder->samples[stream] == NULL ? -1 : 0;
 }
@@ -251,7 +205,6 @@ struct h5_builder *h5_builder_create(const char *log_folder, const char *part_pa
     }
     h5_quiet();
     builder->file = -1;
-    builder->energy_chunk = UINT64_MAX;
     snprintf(builder->part_path, sizeof(builder->part_path), "%s", part_path);
     builder->reader = rlog_reader_open(log_folder, err);
     if (builder->reader == NULL) {
@@ -317,6 +270,35 @@ static int take_start(struct h5_builder *builder, const struct rlog_record *reco
     return h5_describe_start(builder->file, &builder->start, err);
 }
 
+/* Where every sample is stored, a product counts once its samples are there: a log may be cut
+ * between the two. */
+static int take_product(struct h5_builder *builder, const struct rlog_record *record,
+                        struct err *err)
+{
+    if (record->header.payload_size != sizeof(builder->product)) {
+        return malformed(record, "malformed product", err);
+    }
+    memcpy(&builder->product, record->payload, sizeof(builder->product));
+    builder->product_of = record->header;
+    if (!has_every_sample(builder)) {
+        add_energy(builder);
+    }
+    return 0;
+}
+
+/* Those of the current come last. */
+static void match_product(struct h5_builder *builder, const struct rlog_record_header *header)
+{
+    if (has_every_sample(builder) && header->stream == RLOG_STREAM_CURRENT
+        && header->first == builder->product_of.first
+        && header->count == builder->product_of.count
+        && h5_samples_next(builder->samples[RLOG_STREAM_VOLTAGE])
+               == header->first + header->count) {
+        add_energy(builder);
+        builder->product_of.count = 0;
+    }
+}
+
 static int take_samples(struct h5_builder *builder, const struct rlog_record *record,
                         struct err *err)
 {
@@ -332,6 +314,7 @@ static int take_samples(struct h5_builder *builder, const struct rlog_record *re
     if (h5_samples_next(builder->samples[stream]) > builder->n_seen) {
         builder->n_seen = h5_samples_next(builder->samples[stream]);
     }
+    match_product(builder, &record->header);
     return 0;
 }
 
@@ -390,6 +373,8 @@ static int take_record(struct h5_builder *builder, const struct rlog_record *rec
     case RLOG_ROW:
     case RLOG_UTIL:
         return h5_monitor_add(builder->monitor, record, err);
+    case RLOG_PRODUCT:
+        return take_product(builder, record, err);
     case RLOG_SAMPLES:
     case RLOG_EDGES:
     case RLOG_GAP:
@@ -475,10 +460,8 @@ static int take_hole(struct h5_builder *builder, uint32_t stream, const struct h
 /* Gaps that the log does not explain, and how many samples some stream lacks. */
 static int finish_gaps(struct h5_builder *builder, uint64_t *n_missing, struct err *err)
 {
-    bool is_each_seen = builder->window == 1 && !builder->manifest.config.record.overview_only;
-
     /* Rows do not tell of every sample that their means lack; the recorder does. */
-    *n_missing = is_each_seen ? 0 : builder->end.n_gap_samples;
+    *n_missing = has_every_sample(builder) ? 0 : builder->end.n_gap_samples;
     for (int i = 0; i < N_SAMPLE_STREAMS; i++) {
         const struct h5_hole *holes = NULL;
         uint64_t missing = 0;
@@ -504,8 +487,9 @@ static double total_energy(const struct h5_builder *builder)
     uint64_t n_voltage = h5_samples_received(builder->samples[RLOG_STREAM_VOLTAGE]);
     uint64_t n_current = h5_samples_received(builder->samples[RLOG_STREAM_CURRENT]);
     uint64_t n_both = n_voltage < n_current ? n_voltage : n_current;
+    bool is_whole = !has_every_sample(builder) || builder->n_energy_samples == n_both;
 
-    return n_both > 0 && builder->n_energy_rows == n_both ? builder->energy_J : (double)NAN;
+    return builder->n_energy_samples > 0 && is_whole ? builder->energy_J : (double)NAN;
 }
 
 static void fill_summary(const struct h5_builder *builder, uint64_t n_missing,

@@ -9,22 +9,18 @@ static const uint64_t MAX_SAMPLES = UINT64_C(1000000000000);
 
 struct h5_samples {
     struct h5_chunked *chunked;
-    h5_chunk_fn hook;
-    void *arg;
-    struct h5_chunk_view view; /* of the arrays below */
-    bool is_open;              /* the chunk gathers samples */
+    bool is_open;    /* a chunk gathers samples */
+    uint64_t number; /* of that chunk */
     uint64_t next;
     uint64_t n_received;
     struct h5_hole *holes;
     size_t n_holes;
     size_t hole_capacity;
-    uint32_t samples[RLOG_CHUNK_SAMPLES];
-    uint8_t present[RLOG_CHUNK_SAMPLES];
+    uint32_t gathered[RLOG_CHUNK_SAMPLES];
     uint32_t decoded[RLOG_CHUNK_SAMPLES];
 };
 
-struct h5_samples *h5_samples_create(struct h5_chunked **chunked, h5_chunk_fn hook, void *arg,
-                                     struct err *err)
+struct h5_samples *h5_samples_create(struct h5_chunked **chunked, struct err *err)
 {
     struct h5_samples *samples = calloc(1, sizeof(*samples));
 
@@ -34,11 +30,6 @@ struct h5_samples *h5_samples_create(struct h5_chunked **chunked, h5_chunk_fn ho
     }
     samples->chunked = *chunked;
     *chunked = NULL;
-    samples->hook = hook;
-    samples->arg = arg;
-    samples->view.samples = samples->samples;
-    samples->view.present = samples->present;
-    samples->view.number = UINT64_MAX;
     return samples;
 }
 
@@ -79,16 +70,10 @@ static int close_chunk(struct h5_samples *samples, uint64_t extent, struct err *
         return 0;
     }
     samples->is_open = false;
-    samples->view.is_closed = true;
-    if (h5_chunked_extend(samples->chunked, extent, err) < 0
-        || h5_chunked_write(samples->chunked, samples->view.number, samples->samples, err)
-               < 0) {
+    if (h5_chunked_extend(samples->chunked, extent, err) < 0) {
         return -1;
     }
-    if (samples->hook != NULL) {
-        samples->hook(samples->arg, samples);
-    }
-    return 0;
+    return h5_chunked_write(samples->chunked, samples->number, samples->gathered, err);
 }
 
 static int put_piece(struct h5_samples *samples, const uint32_t *piece, uint32_t count,
@@ -97,88 +82,29 @@ static int put_piece(struct h5_samples *samples, const uint32_t *piece, uint32_t
     uint64_t number = samples->next / RLOG_CHUNK_SAMPLES;
     size_t at = (size_t)(samples->next % RLOG_CHUNK_SAMPLES);
 
-    if (samples->is_open && samples->view.number != number
-        && close_chunk(samples, chunk_end(samples->view.number), err) < 0) {
+    if (samples->is_open && samples->number != number
+        && close_chunk(samples, chunk_end(samples->number), err) < 0) {
         return -1;
     }
     if (!samples->is_open) {
-        memset(samples->samples, 0, sizeof(samples->samples));
-        memset(samples->present, 0, sizeof(samples->present));
-        samples->view.number = number;
-        samples->view.n_present = 0;
-        samples->view.is_closed = false;
-        samples->view.is_full = false;
+        memset(samples->gathered, 0, sizeof(samples->gathered));
+        samples->number = number;
         samples->is_open = true;
     }
-    memcpy(samples->samples + at, piece, count * sizeof(*piece));
-    memset(samples->present + at, 1, count);
-    samples->view.n_present += count;
+    memcpy(samples->gathered + at, piece, count * sizeof(*piece));
     samples->next += count;
     samples->n_received += count;
-    if (at + count == RLOG_CHUNK_SAMPLES) {
-        samples->view.is_full = true;
-        return close_chunk(samples, samples->next, err);
-    }
-    return 0;
+    return at + count == RLOG_CHUNK_SAMPLES ? close_chunk(samples, samples->next, err) : 0;
 }
 
-static int put_whole(struct h5_samples *samples, const struct rlog_record *record,
-                     struct err *err)
+static int put_pieces(struct h5_samples *samples, const struct rlog_record *record,
+                      struct err *err)
 {
-    uint64_t number = record->header.first / RLOG_CHUNK_SAMPLES;
-
-    if (samples->is_open && close_chunk(samples, chunk_end(samples->view.number), err) < 0) {
-        return -1;
-    }
-    samples->view.number = number;
-    samples->view.n_present = RLOG_CHUNK_SAMPLES;
-    samples->view.is_closed = true;
-    samples->view.is_full = true;
-    memcpy(samples->samples, samples->decoded, sizeof(samples->samples));
-    memset(samples->present, 1, sizeof(samples->present));
-    samples->next += RLOG_CHUNK_SAMPLES;
-    samples->n_received += RLOG_CHUNK_SAMPLES;
-    if (h5_chunked_extend(samples->chunked, samples->next, err) < 0
-        || h5_chunked_write_as_is(samples->chunked, number, record->payload,
-                                  record->header.payload_size,
-                                  record->header.flags & RLOG_FLAG_DEFLATED, err)
-               < 0) {
-        return -1;
-    }
-    if (samples->hook != NULL) {
-        samples->hook(samples->arg, samples);
-    }
-    return 0;
-}
-
-static bool goes_as_it_is(const struct h5_samples *samples, const struct rlog_record *record)
-{
-    return record->header.count == RLOG_CHUNK_SAMPLES
-           && record->header.first % RLOG_CHUNK_SAMPLES == 0
-           && (!(record->header.flags & RLOG_FLAG_DEFLATED)
-               || h5_chunked_is_deflated(samples->chunked));
-}
-
-int h5_samples_add(struct h5_samples *samples, const struct rlog_record *record,
-                   struct err *err)
-{
-    uint64_t first = record->header.first;
     uint32_t count = record->header.count;
     uint32_t at = 0;
 
     if (rlog_record_samples(record, samples->decoded, err) < 0) {
         return -1;
-    }
-    if (first < samples->next || first > MAX_SAMPLES) {
-        return err_set(err, ERR_CORRUPT, "samples from %llu on behind sample %llu",
-                       (unsigned long long)first, (unsigned long long)samples->next);
-    }
-    if (first > samples->next && add_hole(samples, first, err) < 0) {
-        return -1;
-    }
-    samples->next = first;
-    if (goes_as_it_is(samples, record)) {
-        return put_whole(samples, record, err);
     }
     while (at < count) {
         uint32_t room = RLOG_CHUNK_SAMPLES - (uint32_t)(samples->next % RLOG_CHUNK_SAMPLES);
@@ -192,9 +118,58 @@ int h5_samples_add(struct h5_samples *samples, const struct rlog_record *record,
     return 0;
 }
 
+static int put_whole(struct h5_samples *samples, const struct rlog_record *record,
+                     struct err *err)
+{
+    if (samples->is_open && close_chunk(samples, chunk_end(samples->number), err) < 0) {
+        return -1;
+    }
+    samples->next += RLOG_CHUNK_SAMPLES;
+    samples->n_received += RLOG_CHUNK_SAMPLES;
+    if (h5_chunked_extend(samples->chunked, samples->next, err) < 0) {
+        return -1;
+    }
+    return h5_chunked_write_as_is(samples->chunked, record->header.first / RLOG_CHUNK_SAMPLES,
+                                  record->payload, record->header.payload_size,
+                                  record->header.flags & RLOG_FLAG_DEFLATED, err);
+}
+
+/* What looks odd is unpacked, which finds what is wrong with it. */
+static bool goes_as_it_is(const struct h5_samples *samples, const struct rlog_record *record)
+{
+    size_t raw_size = RLOG_CHUNK_SAMPLES * sizeof(uint32_t);
+
+    if (record->header.count != RLOG_CHUNK_SAMPLES
+        || record->header.first % RLOG_CHUNK_SAMPLES != 0) {
+        return false;
+    }
+    if (record->header.flags & RLOG_FLAG_DEFLATED) {
+        return h5_chunked_is_deflated(samples->chunked)
+               && record->header.payload_size < raw_size;
+    }
+    return record->header.payload_size == raw_size;
+}
+
+int h5_samples_add(struct h5_samples *samples, const struct rlog_record *record,
+                   struct err *err)
+{
+    uint64_t first = record->header.first;
+
+    if (first < samples->next || first > MAX_SAMPLES) {
+        return err_set(err, ERR_CORRUPT, "samples from %llu on behind sample %llu",
+                       (unsigned long long)first, (unsigned long long)samples->next);
+    }
+    if (first > samples->next && add_hole(samples, first, err) < 0) {
+        return -1;
+    }
+    samples->next = first;
+    return goes_as_it_is(samples, record) ? put_whole(samples, record, err)
+                                          : put_pieces(samples, record, err);
+}
+
 int h5_samples_finish(struct h5_samples *samples, uint64_t n_samples, struct err *err)
 {
-    uint64_t extent = samples->is_open ? chunk_end(samples->view.number) : n_samples;
+    uint64_t extent = samples->is_open ? chunk_end(samples->number) : n_samples;
 
     if (n_samples < samples->next) {
         return err_set(err, ERR_CORRUPT, "%llu samples although sample %llu was recorded",
@@ -225,11 +200,6 @@ uint64_t h5_samples_received(const struct h5_samples *samples)
 hid_t h5_samples_dataset(const struct h5_samples *samples)
 {
     return h5_chunked_dataset(samples->chunked);
-}
-
-const struct h5_chunk_view *h5_samples_view(const struct h5_samples *samples)
-{
-    return &samples->view;
 }
 
 const struct h5_hole *h5_samples_holes(const struct h5_samples *samples, size_t *count)

@@ -15,29 +15,17 @@
 
 struct h5_samples;
 
-/* A chunk that is complete, or as complete as it gets. present: a byte each, 1 where a sample
- * is. Loans until the call returns, or the next chunk is begun. */
-struct h5_chunk_view {
-    uint64_t number;
-    uint32_t n_present;
-    bool is_closed; /* nothing more comes into it */
-    bool is_full;   /* closed by its own last sample, not by what came behind */
-    const uint32_t *samples;
-    const uint8_t *present;
-};
-typedef void (*h5_chunk_fn)(void *arg, struct h5_samples *samples);
-
 struct h5_hole {
     uint64_t first;
     uint64_t count;
 };
 
-/* Takes over the dataset. `hook` (or NULL) is called for each chunk. */
-struct h5_samples *h5_samples_create(struct h5_chunked **chunked, h5_chunk_fn hook, void *arg,
-                                     struct err *err);
+/* Takes over the dataset. */
+struct h5_samples *h5_samples_create(struct h5_chunked **chunked, struct err *err);
 void h5_samples_destroy(struct h5_samples **samples);
 
-/* An RLOG_SAMPLES record of this stream; they come in order. */
+/* An RLOG_SAMPLES record of this stream; they come in order. One that goes in as it is is not
+ * unpacked: its record's checksum says that it is what the recorder packed. */
 MUST_CHECK int h5_samples_add(struct h5_samples *samples, const struct rlog_record *record,
                               struct err *err);
 
@@ -49,7 +37,6 @@ MUST_CHECK int h5_samples_finish(struct h5_samples *samples, uint64_t n_samples,
 uint64_t h5_samples_next(const struct h5_samples *samples);
 uint64_t h5_samples_received(const struct h5_samples *samples);
 hid_t h5_samples_dataset(const struct h5_samples *samples); /* a loan */
-const struct h5_chunk_view *h5_samples_view(const struct h5_samples *samples);
 /* Stretches without samples; the one behind the last sample comes with finish. */
 const struct h5_hole *h5_samples_holes(const struct h5_samples *samples, size_t *count);
 

@@ -51,7 +51,7 @@ void rlog_seal_record(struct rlog_record_header *header, const void *payload, si
 
 bool rlog_is_record_header(const struct rlog_record_header *header)
 {
-    return header->type >= RLOG_START && header->type <= RLOG_REMARK
+    return header->type >= RLOG_START && header->type <= RLOG_PRODUCT
            && header->stream < RLOG_N_STREAMS && header->payload_size <= RLOG_MAX_PAYLOAD;
 }
 

@@ -59,6 +59,8 @@ enum rlog_type {
     RLOG_TEXT = 9,     /* bytes; first = UTC ns; count = level for sheep's log, else 0 */
     RLOG_ROW = 10,     /* count i64 values; first = UTC ns; meaning by stream */
     RLOG_REMARK = 11,  /* UTF-8 text that the verdict must repeat; first = UTC ns */
+    RLOG_PRODUCT = 12, /* struct rlog_product of the count samples from first on, in front of
+                          the records that hold them */
 };
 
 enum rlog_stream {
@@ -146,6 +148,16 @@ struct rlog_overview {
     uint32_t mean;
 };
 
+/* Sums over samples that were recorded of voltage and current at once, of their codes at full
+ * rate: the energy, without unpacking what is compressed. That of V * I is low + 2^32 * high.
+ */
+struct rlog_product {
+    uint64_t voltage;
+    uint64_t current;
+    uint64_t low;
+    uint64_t high;
+};
+
 struct rlog_util {
     int64_t utc_ns;
     uint32_t pru0_mean_ns;
@@ -160,5 +172,6 @@ _Static_assert(sizeof(struct rlog_gap) == 24, "gap");
 _Static_assert(sizeof(struct rlog_anchor) == 32, "anchor");
 _Static_assert(sizeof(struct rlog_overview) == 12, "overview");
 _Static_assert(sizeof(struct rlog_util) == 24, "util");
+_Static_assert(sizeof(struct rlog_product) == 32, "product");
 
 #endif

@@ -109,6 +109,7 @@ static void take_record(struct survey *survey, const struct rlog_record *record)
     case RLOG_TEXT:
     case RLOG_ROW:
     case RLOG_REMARK:
+    case RLOG_PRODUCT:
         break;
     }
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "sheep/chunker.h"
 
+#include "common/product.h"
+
 #include <string.h>
 
 static enum rlog_stream stream_of(unsigned array)
@@ -38,8 +40,24 @@ static void put_gap(struct chunker *chunker, uint64_t first, uint64_t count,
     log_worker_put(chunker->worker, &header, &gap, sizeof(gap));
 }
 
+static void put_product(struct chunker *chunker)
+{
+    const uint32_t *voltage = chunker->buffers[PRU_ARRAY_VOLTAGE];
+    const uint32_t *current = chunker->buffers[PRU_ARRAY_CURRENT];
+    struct rlog_record_header header = { .type = RLOG_PRODUCT,
+                                         .count = chunker->count,
+                                         .first = chunker->first };
+
+    if (voltage != NULL && current != NULL) {
+        struct rlog_product product = product_sum(voltage, current, chunker->count);
+
+        log_worker_put(chunker->worker, &header, &product, sizeof(product));
+    }
+}
+
 void chunker_flush(struct chunker *chunker)
 {
+    put_product(chunker);
     for (unsigned array = 0; array < PRU_BLOCK_ARRAYS; array++) {
         if (chunker->buffers[array] != NULL) {
             log_worker_put_chunk(chunker->worker, stream_of(array), chunker->first,

@@ -11,6 +11,7 @@
  * Voltage of sample n is (n * 7919 + noise) mod 2^18, current (n * 104729 + noise) mod 2^18. */
 #include "common/gpio_codec.h"
 #include "common/overview.h"
+#include "common/product.h"
 #include "common/rlog.h"
 
 #include <inttypes.h>
@@ -45,6 +46,7 @@ struct maker {
     struct overview overview[2];
     uint64_t random;
     uint64_t n_gap_samples;
+    uint32_t samples[RLOG_STREAM_STORAGE_CURRENT + 1][RLOG_CHUNK_SAMPLES];
 };
 
 static void die(const struct err *err)
@@ -77,21 +79,27 @@ static uint32_t noise(struct maker *maker)
                : (uint32_t)(maker->random >> (64 - maker->plan.noise_bits));
 }
 
+static void make_samples(struct maker *maker, enum rlog_stream stream, uint64_t first,
+                         uint32_t count)
+{
+    uint64_t factor = stream % 2 == 1 ? 7919 : 104729;
+
+    for (uint32_t i = 0; i < count; i++) {
+        maker->samples[stream][i] = (uint32_t)(((first + i) * factor + noise(maker)) % CODES);
+    }
+}
+
 static void put_samples(struct maker *maker, enum rlog_stream stream, uint64_t first,
                         uint32_t count)
 {
-    static uint32_t samples[RLOG_CHUNK_SAMPLES];
     static uint32_t scratch[RLOG_CHUNK_SAMPLES];
     static uint8_t packed[RLOG_CHUNK_SAMPLES * 5];
-    uint64_t factor = stream % 2 == 1 ? 7919 : 104729;
+    const uint32_t *samples = maker->samples[stream];
     struct rlog_record_header header = {
         .type = RLOG_SAMPLES, .stream = (uint8_t)stream, .count = count, .first = first
     };
     size_t size = 0;
 
-    for (uint32_t i = 0; i < count; i++) {
-        samples[i] = (uint32_t)(((first + i) * factor + noise(maker)) % CODES);
-    }
     if (stream <= RLOG_STREAM_CURRENT) {
         overview_add(&maker->overview[stream - RLOG_STREAM_VOLTAGE], first, samples, count);
     }
@@ -108,17 +116,36 @@ static void put_samples(struct maker *maker, enum rlog_stream stream, uint64_t f
     }
 }
 
+static void put_product(struct maker *maker, uint64_t first, uint32_t count)
+{
+    struct rlog_product product = product_sum(maker->samples[RLOG_STREAM_VOLTAGE],
+                                              maker->samples[RLOG_STREAM_CURRENT], count);
+
+    put(maker,
+        (struct rlog_record_header){ .type = RLOG_PRODUCT, .count = count, .first = first },
+        &product, sizeof(product));
+}
+
 static void put_streams(struct maker *maker, uint64_t first, uint32_t count)
 {
-    if (maker->manifest.has_voltage) {
-        put_samples(maker, RLOG_STREAM_VOLTAGE, first, count);
+    const struct rlog_manifest *manifest = &maker->manifest;
+    const bool is_put[RLOG_STREAM_STORAGE_CURRENT + 1] = { false, manifest->has_voltage,
+                                                           manifest->has_current,
+                                                           manifest->has_storage,
+                                                           manifest->has_storage };
+
+    for (enum rlog_stream i = RLOG_STREAM_VOLTAGE; i <= RLOG_STREAM_STORAGE_CURRENT; i++) {
+        if (is_put[i]) {
+            make_samples(maker, i, first, count);
+        }
     }
-    if (maker->manifest.has_current) {
-        put_samples(maker, RLOG_STREAM_CURRENT, first, count);
+    if (manifest->has_voltage && manifest->has_current) {
+        put_product(maker, first, count);
     }
-    if (maker->manifest.has_storage) {
-        put_samples(maker, RLOG_STREAM_STORAGE_VOLTAGE, first, count);
-        put_samples(maker, RLOG_STREAM_STORAGE_CURRENT, first, count);
+    for (enum rlog_stream i = RLOG_STREAM_VOLTAGE; i <= RLOG_STREAM_STORAGE_CURRENT; i++) {
+        if (is_put[i]) {
+            put_samples(maker, i, first, count);
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 #include "common/h5_trace.h"
 #include "common/h5_util.h"
 #include "common/h5_verify.h"
+#include "common/product.h"
 
 #include <fcntl.h>
 #include <math.h>
@@ -148,8 +149,24 @@ static double row_energy_J(const struct bench *bench, uint64_t n)
     return V * A * 1e-5;
 }
 
+static void put_product(struct bench *bench, uint64_t first, uint32_t count)
+{
+    static uint32_t codes[2][PIECE];
+    struct rlog_product product;
+
+    for (uint32_t i = 0; i < count; i++) {
+        codes[0][i] = code_of(RLOG_STREAM_VOLTAGE, first + i);
+        codes[1][i] = code_of(RLOG_STREAM_CURRENT, first + i);
+    }
+    product = product_sum(codes[0], codes[1], count);
+    put(bench,
+        (struct rlog_record_header){ .type = RLOG_PRODUCT, .count = count, .first = first },
+        &product, sizeof(product));
+}
+
 static void put_samples(struct bench *bench, uint64_t first, uint32_t count)
 {
+    put_product(bench, first, count);
     put_stream(bench, RLOG_STREAM_VOLTAGE, first, count);
     put_stream(bench, RLOG_STREAM_CURRENT, first, count);
     for (uint64_t n = first; n < first + count; n++) {
@@ -451,8 +468,8 @@ static void test_a_trace_that_is_off_has_its_extent_and_no_chunk(void **state)
     verify(bench, &summary);
 }
 
-/* Rows at 1 kHz: their stamps, gaps in samples, and an energy that weighs the short last one.
- */
+/* Rows at 1 kHz: their stamps, gaps in samples. Their energy is that of the products, which
+ * tell of each sample; what is read from the rows weighs the short last one. */
 static void test_rows_stand_for_windows(void **state)
 {
     struct bench *bench = *state;
@@ -479,8 +496,8 @@ static void test_rows_stand_for_windows(void **state)
     assert_int_equal(count_rows(bench, "/gaps/first_sample"), 1);
     assert_int_equal(read_one(bench, "/gaps/first_sample", 0), 3950);
     assert_int_equal(read_one(bench, "/gaps/time", 0), (uint64_t)T_NS + 39500000);
-    bench->energy_J = bench->energy_J * 100 - row_energy_J(bench, PIECE + 11) * 50;
     assert_true(fabs(summary.energy_Ws - bench->energy_J) < 1e-9 * bench->energy_J);
+    bench->energy_J = bench->energy_J * 100 - row_energy_J(bench, PIECE + 11) * 50;
     verify(bench, &summary);
     assert_int_equal(summary.n_samples, 1001150);
     check_info(bench, 1001150, RECORD_1_KHZ);
@@ -523,15 +540,46 @@ static void test_an_overview_alone(void **state)
         (struct rlog_record_header){
             .type = RLOG_OVERVIEW, .stream = RLOG_STREAM_VOLTAGE, .count = 1 },
         &entry, sizeof(entry));
+    put_product(bench, 0, PIECE);
+    for (uint64_t n = 0; n < PIECE; n++) {
+        bench->energy_J += row_energy_J(bench, n);
+    }
     end_with_gaps(bench, 20000, 7);
     summary = build(bench);
     assert_int_equal(summary.n_samples, 20000);
     assert_int_equal(summary.n_gap_samples, 7);
-    assert_true(isnan(summary.energy_Ws));
+    assert_true(fabs(summary.energy_Ws - bench->energy_J) < 1e-9 * bench->energy_J);
     assert_int_equal(count_rows(bench, "/data/time"), 20000);
     assert_int_equal(count_rows(bench, "/gaps/first_sample"), 0);
     assert_int_equal(read_one(bench, "/overview/voltage/64/maximum", 0), 3);
     verify(bench, &summary);
+}
+
+/* A log that was cut behind a product, or that lost one, does not pretend to know. */
+static void test_the_energy_is_that_of_the_samples_there_are(void **state)
+{
+    struct bench *bench = *state;
+    struct h5_summary summary;
+    struct err err = { 0 };
+
+    begin(bench);
+    put_samples(bench, 0, PIECE);
+    put_product(bench, PIECE, PIECE);
+    put_stream(bench, RLOG_STREAM_VOLTAGE, PIECE, PIECE);
+    end(bench, 20000);
+    summary = build(bench);
+    assert_true(fabs(summary.energy_Ws - bench->energy_J) < 1e-9 * bench->energy_J);
+    assert_int_equal(summary.n_gap_samples, 10000);
+    rlog_writer_destroy(&bench->writer);
+    assert_int_equal(rlog_remove(bench->log, &err), 0);
+
+    begin(bench);
+    put_samples(bench, 0, PIECE);
+    put_stream(bench, RLOG_STREAM_VOLTAGE, PIECE, PIECE);
+    put_stream(bench, RLOG_STREAM_CURRENT, PIECE, PIECE);
+    end(bench, 20000);
+    summary = build(bench);
+    assert_true(isnan(summary.energy_Ws));
 }
 
 /* Neither is more than an error, and no file takes the final name. */
@@ -711,6 +759,7 @@ int main(void)
         WITH_BENCH(test_rows_stand_for_windows),
         WITH_BENCH(test_a_range_is_no_gap),
         WITH_BENCH(test_an_overview_alone),
+        WITH_BENCH(test_the_energy_is_that_of_the_samples_there_are),
         WITH_BENCH(test_logs_that_do_not_hold_together_are_refused),
         WITH_BENCH(test_evidence_is_written_and_read_back),
         WITH_BENCH(test_a_flipped_bit_that_changes_anything_is_found),

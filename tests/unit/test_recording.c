@@ -44,6 +44,8 @@ struct content {
     uint64_t n_samples[RLOG_N_STREAMS];
     uint64_t n_overview[RLOG_N_STREAMS]; /* entries of level 0 */
     uint64_t n_wrong;
+    uint64_t n_product_samples;
+    unsigned n_wrong_products;
     uint64_t n_grid;
     uint64_t n_deflated;
     unsigned n_start;
@@ -192,6 +194,31 @@ static void check_samples(struct content *content, const struct rlog_record *rec
     content->n_deflated += (record->header.flags & RLOG_FLAG_DEFLATED) != 0;
 }
 
+/* The sums are those of the samples, one by one. */
+static void check_product(struct content *content, const struct rlog_record *record,
+                          bool is_input)
+{
+    struct rlog_product product = { 0 };
+    uint64_t wanted = 0; /* codes of this board are small enough */
+    uint64_t sums[2] = { 0 };
+
+    assert_int_equal(record->header.payload_size, sizeof(product));
+    memcpy(&product, record->payload, sizeof(product));
+    for (uint64_t n = record->header.first; n < record->header.first + record->header.count;
+         n++) {
+        uint64_t codes[2] = { 0 };
+
+        for (unsigned array = 0; array < 2; array++) {
+            codes[array] = is_input ? (uint32_t)(n * 3 + array) : board_fake_sample(array, n);
+            sums[array] += codes[array];
+        }
+        wanted += codes[0] * codes[1];
+    }
+    content->n_wrong_products += product.voltage != sums[0] || product.current != sums[1]
+                                 || product.low + (product.high << 32) != wanted;
+    content->n_product_samples += record->header.count;
+}
+
 static void take_record(struct content *content, const struct rlog_record *record,
                         bool is_input)
 {
@@ -223,6 +250,9 @@ static void take_record(struct content *content, const struct rlog_record *recor
         if (record->header.flags >> 8 == 0) {
             content->n_overview[record->header.stream] += record->header.count;
         }
+        break;
+    case RLOG_PRODUCT:
+        check_product(content, record, is_input);
         break;
     case RLOG_UTIL:
     case RLOG_TEXT:
@@ -263,6 +293,8 @@ static void test_harvest_has_every_sample(void **state)
     read_log(bench, &content);
     assert_int_equal(content.n_samples[RLOG_STREAM_VOLTAGE], 200000);
     assert_int_equal(content.n_samples[RLOG_STREAM_CURRENT], 200000);
+    assert_int_equal(content.n_product_samples, 200000);
+    assert_int_equal(content.n_wrong_products, 0);
     assert_int_equal(content.n_wrong, 0);
     assert_int_equal(content.n_grid, 40);
     assert_int_equal(content.n_deflated, 40);
@@ -292,6 +324,7 @@ static void test_odd_end_and_raw_storage_streams(void **state)
     read_log(bench, &content);
     assert_int_equal(content.n_samples[RLOG_STREAM_VOLTAGE], 123457);
     assert_int_equal(content.n_samples[RLOG_STREAM_CURRENT], 0);
+    assert_int_equal(content.n_product_samples, 0);
     assert_int_equal(content.n_samples[RLOG_STREAM_STORAGE_VOLTAGE], 123457);
     assert_int_equal(content.n_samples[RLOG_STREAM_STORAGE_CURRENT], 123457);
     assert_int_equal(content.n_wrong, 0);

@@ -377,11 +377,25 @@ static void settle_start(struct run *run, size_t i, int64_t mono_ns)
     run_ask_state(run, i);
 }
 
+/* Who did not hear CANCEL in time hears it now; to a node that runs it means stop. */
+static void stop_orphan(struct run *run, size_t i, int64_t mono_ns)
+{
+    struct run_node *node = &run->nodes[i];
+
+    if (run->start.nodes[i].is_orphan && !node->is_ended && mono_ns >= node->stop_ns
+        && flock_session(run->flock, i)->is_welcome) {
+        node->stop_ns = mono_ns + STOP_AGAIN_MS * NS_PER_MS;
+        node->seq_cancel =
+            flock_tell(run->flock, i, VERB_CANCEL, NULL, (struct proto_frame){ NULL, 0 });
+    }
+}
+
 static void follow_node(struct run *run, size_t i, int64_t mono_ns)
 {
     struct run_node *node = &run->nodes[i];
 
     note_movement(run, i, mono_ns);
+    stop_orphan(run, i, mono_ns);
     settle_start(run, i, mono_ns);
     if (run->start.nodes[i].word == START_WORD_NOT_STARTED) {
         node->is_settled = true;

@@ -12,6 +12,7 @@ struct replay {
     size_t n_nodes; /* counted in the first pass */
     bool has_begin;
     bool has_go;
+    bool is_cancelled;
     bool is_over;
     int64_t T_ns;
     uint64_t n;
@@ -187,8 +188,10 @@ static int take_entry(void *arg, const struct journal_entry *entry, struct err *
     case JOURNAL_RELEASED:
         take_of_node(replay, entry);
         return 0;
-    case JOURNAL_ARM:
     case JOURNAL_CANCEL:
+        replay->is_cancelled = true;
+        return 0;
+    case JOURNAL_ARM:
     case JOURNAL_END:
     case N_JOURNAL_KINDS:
         break;
@@ -211,7 +214,7 @@ static int resume_start(struct replay *replay, struct err *err)
     for (size_t i = 0; i < run->n_nodes; i++) {
         told[i] = replay->has_go && !replay->out[i];
     }
-    start_resume(&run->start, replay->T_ns, replay->n, told);
+    start_resume(&run->start, replay->T_ns, replay->n, told, replay->is_cancelled);
     run->start.T_mono_ns = clock_mono_ns() + (replay->T_ns - clock_utc_ns());
     for (size_t i = 0; i < run->n_nodes; i++) {
         snprintf(run->start.nodes[i].why, sizeof(run->start.nodes[i].why), "%.230s",

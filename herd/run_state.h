@@ -85,6 +85,7 @@ struct run_node {
     int64_t moved_ns;   /* monotonic: something changed */
     uint64_t last_sum;  /* of what may change */
     int64_t ask_ns;     /* monotonic: when its state is asked next */
+    int64_t stop_ns;    /* monotonic: when an orphan is told to stop next */
     int64_t end_ns;     /* monotonic, when the verdict was there */
     char failure[PROTO_TEXT_SIZE];
     char final_path[PATH_SIZE];

@@ -83,10 +83,10 @@ static void on_state(struct start_node *node, const struct start_event *event)
 
 static void on_rebooted(struct start *start, struct start_node *node, size_t i)
 {
-    node->is_rebooted = true;
     node->is_armed = false;
     node->is_free = !node->is_told; /* a boot forgets what did not run */
     if (node->is_told) {
+        node->is_rebooted = true;
         node->is_going = false;
         if (!node->is_started) {
             node->word = START_WORD_UNKNOWN;
@@ -203,9 +203,10 @@ void start_begin(struct start *start, int64_t mono_ns)
     start_enter(start, START_PREPARING);
 }
 
-void start_resume(struct start *start, int64_t T_ns, uint64_t n, const bool *told)
+void start_resume(struct start *start, int64_t T_ns, uint64_t n, const bool *told,
+                  bool is_cancelled)
 {
-    start->phase = START_COMMITTED;
+    start->phase = is_cancelled ? START_OVER : START_COMMITTED;
     start->T_ns = T_ns;
     start->n = n;
     start->is_go_decided = true;
@@ -214,6 +215,7 @@ void start_resume(struct start *start, int64_t T_ns, uint64_t n, const bool *tol
 
         node->is_told = told == NULL || told[i];
         node->is_out = !node->is_told;
+        node->is_orphan = node->is_told && is_cancelled;
         node->word = node->is_told ? START_WORD_UNKNOWN : START_WORD_NOT_STARTED;
     }
 }

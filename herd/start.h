@@ -115,10 +115,10 @@ struct start_node {
     bool is_going;
     bool is_started;
     bool is_ended;
-    bool is_orphan;     /* CANCEL came too late for it */
+    bool is_orphan;     /* CANCEL came too late for it, or was not answered */
     bool is_called_off; /* it would have, but CANCEL came */
-    bool is_rebooted;
-    bool needs_later; /* refused T as too near */
+    bool is_rebooted;   /* since it was told */
+    bool needs_later;   /* refused T as too near */
     enum start_word word;
     int64_t promise_ns;
     int64_t again_ns;
@@ -180,8 +180,10 @@ void start_step(struct start *start, const struct start_event *event);
 int64_t start_deadline_ns(const struct start *start);
 
 /* Continues after a crash of herd: GO of arm n was decided and told to the nodes that `told`
- * names (NULL: to all). Phase is COMMITTED, everybody told is unknown until STATE says more. */
-void start_resume(struct start *start, int64_t T_ns, uint64_t n, const bool *told);
+ * names (NULL: to all). Phase is COMMITTED, or OVER when it was cancelled afterwards; everybody
+ * told is unknown until STATE says more, and then an orphan if it was cancelled. */
+void start_resume(struct start *start, int64_t T_ns, uint64_t n, const bool *told,
+                  bool is_cancelled);
 
 /* The earliest T that all can keep: promises, herd's clock, network, margin; aligned up. */
 int64_t start_choose_T(const struct start *start, int64_t utc_ns);

@@ -154,6 +154,9 @@ static void give_up(struct start *start)
             node->word = START_WORD_UNKNOWN;
             start_explain(node, ERR_TIMEOUT, "CANCEL was not answered");
         }
+        /* it may start all the same: whoever hears of it again stops it */
+        node->is_orphan =
+            node->is_orphan || (node->is_told && node->word != START_WORD_NOT_STARTED);
     }
     start_enter(start, START_OVER);
 }
@@ -228,6 +231,7 @@ static void prepare(struct start *start)
 
         if (!node->is_out && !node->is_ready && start->now_ns >= node->again_ns) {
             node->is_asked = true;
+            node->is_free = false; /* whatever an earlier boot of it had forgotten */
             tell(start, i, VERB_PREPARE, START_AGAIN_PREPARE_MS);
         }
     }

@@ -82,7 +82,8 @@ static void choose(struct world *world)
 
 static void step(struct world *world, struct start_event *event)
 {
-    struct start *start = &world->herd.start;
+    struct herd_machine *herd = &world->herd;
+    struct start *start = &herd->start;
     struct start_action actions[WORLD_MAX_NODES * 4 + 8];
     size_t n_actions = 0;
 
@@ -111,8 +112,10 @@ static void step(struct world *world, struct start_event *event)
             world_note(world, "herd decides GO %llu", (unsigned long long)action->n);
             journal_go(world, action);
             break;
-        case START_ACT_JOURNAL_ARM:
         case START_ACT_JOURNAL_CANCEL:
+            herd->is_cancel_journalled = true;
+            break;
+        case START_ACT_JOURNAL_ARM:
             break;
         }
     }
@@ -183,7 +186,8 @@ void herd_attach(struct world *world)
         tell(world, i, VERB_HELLO, 0, 0);
     }
     if (herd->is_go_journalled) {
-        start_resume(&herd->start, herd->go_T_ns, herd->go_n, herd->was_told);
+        start_resume(&herd->start, herd->go_T_ns, herd->go_n, herd->was_told,
+                     herd->is_cancel_journalled);
         note_words(world);
         return;
     }

@@ -151,6 +151,7 @@ struct herd_machine {
     bool is_done[WORLD_MAX_NODES];
     /* its journal */
     bool is_go_journalled;
+    bool is_cancel_journalled;
     int64_t go_T_ns;
     uint64_t go_n;
     bool was_told[WORLD_MAX_NODES];

@@ -141,6 +141,9 @@ class Flock:
         folder = self.config(name).get("data", "data")
         return os.path.join(self.flock, name, folder, *parts)
 
+    def node_command(self, name):
+        return [*self.node_prefix, SHEEP, "run", "-c", self.config_path(name)]
+
     def start(self, name, wait=True):
         path = os.path.join(self.folder, f"{name}.log")
         self.logs[name] = path
@@ -148,8 +151,8 @@ class Flock:
             log.write(b"--- start\n")
             log.flush()
             self.processes[name] = subprocess.Popen(
-                [*self.node_prefix, SHEEP, "run", "-c", self.config_path(name)], stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, env=self.env, start_new_session=True)
+                self.node_command(name), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env=self.env, start_new_session=True)
         if wait:
             self.wait_ready(name)
 

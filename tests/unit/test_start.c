@@ -449,6 +449,55 @@ static void test_incomplete_at_the_decision_aborts(void **state)
     assert_int_not_equal(bench.start.nodes[1].word, START_WORD_NOT_STARTED);
     /* told GO, never heard again: nobody can know */
     assert_int_equal(bench.start.nodes[2].word, START_WORD_UNKNOWN);
+    assert_true(bench.start.nodes[2].is_orphan);
+    start_fini(&bench.start);
+}
+
+/* Its agent dies before READY and prepares anew: a member like any other, which a CANCEL must
+ * reach as well. */
+static void test_a_restart_before_ready_is_forgotten_with_the_next_prepare(void **state)
+{
+    struct bench bench;
+    size_t n_cancel = 0;
+
+    (void)state;
+    open_bench(&bench, INCOMPLETE_ABORT, ALL);
+    say(&bench, 2, START_EVENT_REBOOTED);
+    pass(&bench, START_AGAIN_PREPARE_MS + 100);
+    say_all(&bench, START_EVENT_READY);
+    say_all(&bench, START_EVENT_ARMED);
+    assert_int_equal(bench.start.phase, START_GOING);
+    say(&bench, 0, START_EVENT_GOING);
+    assert_int_equal(bench.start.phase, START_GOING);
+    pass_until(&bench, START_DECISION_MS - 20);
+    assert_int_equal(bench.start.phase, START_CANCELLING);
+    say(&bench, 0, START_EVENT_CANCELLED);
+    say(&bench, 1, START_EVENT_CANCELLED);
+    n_cancel = bench.n_told[VERB_CANCEL];
+    pass(&bench, 2 * START_AGAIN_CANCEL_MS);
+    assert_true(bench.n_told[VERB_CANCEL] > n_cancel);
+    say(&bench, 2, START_EVENT_CANCELLED);
+    pass(&bench, 50);
+    assert_int_equal(bench.start.phase, START_OVER);
+    assert_int_equal(bench.start.nodes[2].word, START_WORD_NOT_STARTED);
+    start_fini(&bench.start);
+}
+
+static void test_a_cancelled_run_is_resumed_with_orphans(void **state)
+{
+    const bool told[N] = { true, true, false };
+    struct bench bench;
+
+    (void)state;
+    open_bench(&bench, INCOMPLETE_ABORT, ALL);
+    start_resume(&bench.start, UTC_0, 1, told, true);
+    assert_int_equal(bench.start.phase, START_OVER);
+    assert_true(bench.start.nodes[0].is_orphan);
+    assert_false(bench.start.nodes[2].is_orphan);
+    say(&bench, 0, START_EVENT_STARTED);
+    say(&bench, 1, START_EVENT_CANCELLED);
+    assert_int_equal(bench.start.nodes[0].word, START_WORD_STARTED);
+    assert_int_equal(bench.start.nodes[1].word, START_WORD_NOT_STARTED);
     start_fini(&bench.start);
 }
 
@@ -568,7 +617,7 @@ static void test_resume_knows_nothing_but_what_the_journal_says(void **state)
 
     (void)state;
     open_bench(&bench, INCOMPLETE_ABORT, ALL);
-    start_resume(&bench.start, UTC_0, 2, told);
+    start_resume(&bench.start, UTC_0, 2, told, false);
     assert_int_equal(bench.start.phase, START_COMMITTED);
     assert_int_equal(bench.start.nodes[0].word, START_WORD_UNKNOWN);
     assert_int_equal(bench.start.nodes[1].word, START_WORD_NOT_STARTED);
@@ -619,6 +668,8 @@ int main(void)
         cmocka_unit_test(test_a_taken_name_cancels_before_anybody_is_armed),
         cmocka_unit_test(test_go_is_not_repeated_behind_its_guard),
         cmocka_unit_test(test_incomplete_at_the_decision_aborts),
+        cmocka_unit_test(test_a_restart_before_ready_is_forgotten_with_the_next_prepare),
+        cmocka_unit_test(test_a_cancelled_run_is_resumed_with_orphans),
         cmocka_unit_test(test_incomplete_at_the_decision_continues_if_agreed_beforehand),
         cmocka_unit_test(test_a_required_node_that_stood_down_aborts_at_once),
         cmocka_unit_test(test_going_of_an_earlier_arm_does_not_count),

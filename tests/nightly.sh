@@ -13,6 +13,7 @@ part() { # name, command
     begin=$(date +%s)
     if "$@" > build/nightly.log 2>&1; then
         passed=$((passed + 1))
+        grep '^figure' build/nightly.log || true
         echo "ok: $name ($(($(date +%s) - begin)) s)"
     else
         failed=$((failed + 1))
@@ -30,5 +31,8 @@ part "3 000 flipped bits" env BW_FLIPS=3000 "$unit/test_h5_build"
 part "500 000 schedules of the start protocol" \
     "$unit/start_sim" -n 500000 -s 1000000
 part "60 s simulated, every case" env BW_BUILD="$PWD/build" /usr/bin/python3 tests/bench/simulate.py
+part "stage x fault, 30 nodes behind a bad network" \
+    env BW_BUILD="$PWD/build" BW_FAULT_NODES=30 BW_FAULT_LANES=1 BW_FAULT_LONGEST_S=15 \
+    /usr/bin/python3 tests/system/test_faults.py
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" = 0 ]

@@ -4,11 +4,12 @@
  * Makes an interface `bw0` (TUN) in every network namespace named (as `ip netns` has them) and
  * passes packets between the first and the others; a node's address ends in 2 for the first
  * node, 3 for the next. Whoever started it gives the addresses, after it has said "ready".
- * Orders on standard input, one a line, answered by "ok" or "no: why":
+ * Orders on standard input, one a line, answered by "ok" or "no":
  *   set FIRST LAST to|from|both LOSS DUPLICATE REORDER DELAY JITTER CUT
  *       nodes FIRST to LAST from 0; to the node, from it; permille, permille, permille, ms, ms,
  * 0 or 1 count    packets, lost, copied, reordered, and dropped because too many were under way
  * It ends with its input. One thread; see impair.h for what happens to a packet. */
+#include "common/buf.h"
 #include "tests/support/impair.h"
 
 #include <errno.h>
@@ -32,6 +33,7 @@ enum {
     MAX_UNDER_WAY = 16384,
     BURST = 64, /* packets read from one interface before another has its turn */
     LINE_SIZE = 200,
+    MAX_NUMBER = 10000, /* of an order */
 };
 
 struct packet {
@@ -182,26 +184,57 @@ static void read_packets(struct relay *relay, size_t from)
 
 /* ---- orders ---- */
 
-static void set_rule(struct relay *relay, const char *line)
-{
-    struct impair_rule rule = { 0 };
-    char direction[8] = "";
-    unsigned cut = 0;
-    unsigned first = 0;
-    unsigned last = 0;
+enum order {
+    ORDER_FIRST,
+    ORDER_LAST,
+    ORDER_LOSS,
+    ORDER_DUPLICATE,
+    ORDER_REORDER,
+    ORDER_DELAY,
+    ORDER_JITTER,
+    ORDER_CUT,
+    N_ORDER_NUMBERS
+};
 
-    if (sscanf(line,
-               "set %u %u %7s %" SCNu32 " %" SCNu32 " %" SCNu32 " %" SCNu32 " %" SCNu32 " %u",
-               &first, &last, direction, &rule.loss_permille, &rule.duplicate_permille,
-               &rule.reorder_permille, &rule.delay_ms, &rule.jitter_ms, &cut)
-            != 9
-        || first > last || last >= relay->n_nodes || rule.delay_ms > 10000
-        || rule.jitter_ms > 10000) {
-        printf("no: '%s'\n", line);
+/* "set FIRST LAST DIRECTION LOSS ...": the numbers, and the direction; false when it is not
+ * that. */
+static bool read_order(char *line, uint32_t numbers[N_ORDER_NUMBERS], const char **direction)
+{
+    char *rest = NULL;
+    const char *word = strtok_r(line, " ", &rest);
+    bool is_good = word != NULL && strcmp(word, "set") == 0;
+
+    for (int i = 0; is_good && i < N_ORDER_NUMBERS; i++) {
+        uint64_t number = 0;
+
+        if (i == ORDER_LOSS) {
+            *direction = strtok_r(NULL, " ", &rest);
+        }
+        word = strtok_r(NULL, " ", &rest);
+        is_good = word != NULL && text_to_u64(word, &number) && number <= MAX_NUMBER;
+        numbers[i] = (uint32_t)number;
+    }
+    return is_good && strtok_r(NULL, " ", &rest) == NULL;
+}
+
+static void set_rule(struct relay *relay, char *line)
+{
+    uint32_t numbers[N_ORDER_NUMBERS] = { 0 };
+    const char *direction = "";
+    struct impair_rule rule;
+
+    if (!read_order(line, numbers, &direction) || numbers[ORDER_FIRST] > numbers[ORDER_LAST]
+        || numbers[ORDER_LAST] >= relay->n_nodes) {
+        printf("no\n");
         return;
     }
-    rule.is_cut = cut != 0;
-    for (unsigned i = first; i <= last; i++) {
+    rule = (struct impair_rule){ .loss_permille = numbers[ORDER_LOSS],
+                                 .duplicate_permille = numbers[ORDER_DUPLICATE],
+                                 .reorder_permille = numbers[ORDER_REORDER],
+                                 .delay_ms = numbers[ORDER_DELAY],
+                                 .jitter_ms = numbers[ORDER_JITTER],
+                                 .is_cut = numbers[ORDER_CUT] != 0 };
+    for (uint32_t i = numbers[ORDER_FIRST]; i <= numbers[ORDER_LAST]; i++) {
         if (strcmp(direction, "from") != 0) {
             relay->to_node[i].rule = rule;
         }

@@ -277,19 +277,20 @@ class Cell:
         self.result = "".join(f"{counts[kind]}{sign}" for kind, sign in KINDS.items()
                               if kind in counts) + ("+" if self.attaches else "")
 
-    def idle(self, flock):
-        def is_idle():
+    def free(self, flock):
+        def is_free():
             done = flock.herd("status", "--json", "-t", "5")
             states = [line.get("state") for line in done.lines()]
-            return done.status == 0 and states.count("idle") == len(flock.names)
-        harness.wait_for("all nodes idle again", is_idle, SETTLE_S)
+            return done.status == 0 and len(states) == len(flock.names) and \
+                set(states) <= {"idle", "done"}
+        harness.wait_for("all nodes are free again", is_free, SETTLE_S)
 
     def play(self, flock):
         self.run(flock)
         self.attach(flock)
         self.judge(flock)
         if not self.lies:
-            self.idle(flock)
+            self.free(flock)
 
     def story(self):
         words = [f"{self.stage}/{self.fault}: {lie}" for lie in self.lies]

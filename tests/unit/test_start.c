@@ -474,7 +474,7 @@ static void test_a_restart_before_ready_is_forgotten_with_the_next_prepare(void 
     say(&bench, 0, START_EVENT_CANCELLED);
     say(&bench, 1, START_EVENT_CANCELLED);
     n_cancel = bench.n_told[VERB_CANCEL];
-    pass(&bench, 2 * START_AGAIN_CANCEL_MS);
+    pass(&bench, (int64_t)2 * START_AGAIN_CANCEL_MS);
     assert_true(bench.n_told[VERB_CANCEL] > n_cancel);
     say(&bench, 2, START_EVENT_CANCELLED);
     pass(&bench, 50);

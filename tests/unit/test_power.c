@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -100,6 +101,20 @@ static void test_its_refusal_is_told(void **state)
     assert_string_equal(err.text, "logind refused: Call failed: Access denied");
 }
 
+/* As the agent does: then nobody keeps a status. */
+static void test_it_works_where_children_are_ignored(void **state)
+{
+    struct err err = { 0 };
+
+    (void)state;
+    signal(SIGCHLD, SIG_IGN);
+    expect_words(true, "Reboot");
+    put_busctl("echo 'Call failed: Access denied' >&2; exit 1");
+    assert_int_equal(power_ask("pru", false, &err), -1);
+    assert_int_equal(err.code, ERR_DENIED);
+    signal(SIGCHLD, SIG_DFL);
+}
+
 static void test_a_simulated_board_asks_nobody(void **state)
 {
     char path[128];
@@ -132,6 +147,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_logind_is_asked),
         cmocka_unit_test(test_its_refusal_is_told),
+        cmocka_unit_test(test_it_works_where_children_are_ignored),
         cmocka_unit_test(test_a_simulated_board_asks_nobody),
         cmocka_unit_test(test_a_machine_without_busctl_says_so),
     };

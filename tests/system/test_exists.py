@@ -91,7 +91,7 @@ def test_logs_on_the_node():
             for folder in os.listdir(recordings):
                 shutil.rmtree(os.path.join(recordings, folder))
 
-        for exists, status, lost in (("number", 0, 0), ("overwrite", 0, 1), ("refuse", 1, 0)):
+        for exists, status, lost in (("number", 0, 0), ("overwrite", 0, 1), ("refuse", 2, 0)):
             for _ in range(2):
                 take()
                 before, files = mine(), len(flock.files("hrv_same_*.h5"))

@@ -53,4 +53,10 @@ static inline double rng_normal(struct rng *rng)
     return ((double)sum / 65536.0 - 2.0) * 1.7320508075688772;
 }
 
+/* 0..n - 1, n up to 2^32; even to one in 2^32. */
+static inline uint32_t rng_below(struct rng *rng, uint32_t n)
+{
+    return (uint32_t)((rng_next(rng) >> 32) * n >> 32);
+}
+
 #endif

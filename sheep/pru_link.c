@@ -221,6 +221,16 @@ uint32_t pru_link_blocks_waiting(const struct pru_link *link)
            - shm_load_u32(&link->control->block_read_idx);
 }
 
+/* Also what no firmware writes, but a stray store does: all of these are divided by or added up
+ * later. */
+static bool is_whole(const struct pru_block *block)
+{
+    return shm_load_u32(&block->canary) == PRU_CANARY && block->n_samples != 0
+           && block->n_samples <= PRU_BLOCK_SAMPLES && block->period_ticks_q20 != 0
+           && block->first_underrun <= block->n_samples
+           && block->underruns <= block->n_samples - block->first_underrun;
+}
+
 int pru_link_block(struct pru_link *link, const struct pru_block **block, struct err *err)
 {
     uint32_t read_idx = link->control->block_read_idx;
@@ -230,8 +240,7 @@ int pru_link_block(struct pru_link *link, const struct pru_block **block, struct
     if (shm_load_u32(&link->control->block_write_idx) == read_idx) {
         return 0;
     }
-    if (shm_load_u32(&next->canary) != PRU_CANARY || next->n_samples == 0
-        || next->n_samples > PRU_BLOCK_SAMPLES) {
+    if (!is_whole(next)) {
         return err_set(err, ERR_HARDWARE, "PRU: block %u of the ring is overwritten", read_idx);
     }
     *block = next;

@@ -53,7 +53,7 @@ enum pru_state pru_link_state(const struct pru_link *link);
 MUST_CHECK int pru_link_check(const struct pru_link *link, struct err *err);
 
 /* The oldest block that waits, or NULL; a loan until pru_link_block_done. A block whose canary
- * is wrong is an error. */
+ * is wrong, or whose numbers no firmware writes, is an error. */
 MUST_CHECK int pru_link_block(struct pru_link *link, const struct pru_block **block,
                               struct err *err);
 void pru_link_block_done(struct pru_link *link);

@@ -57,6 +57,21 @@ static int make_raw(int master)
     return tcsetattr(master, TCSANOW, &settings);
 }
 
+/* A link that an earlier board left makes room; what else stands there is somebody's. */
+static int make_link(const char *path, const char *link, struct err *err)
+{
+    struct stat status;
+
+    if (lstat(link, &status) == 0 && !S_ISLNK(status.st_mode)) {
+        return err_set(err, ERR_EXISTS, "uart_link: %s is there already, and is no link", link);
+    }
+    (void)unlink(link);
+    if (symlink(path, link) < 0) {
+        return err_set_errno(err, "uart_link: %s", link);
+    }
+    return 0;
+}
+
 static int open_uart(struct sim_outside *outside, const char *link, struct err *err)
 {
     char path[128];
@@ -67,9 +82,8 @@ static int open_uart(struct sim_outside *outside, const char *link, struct err *
         || make_raw(outside->uart_fd) < 0) {
         return err_set_errno(err, "serial line of the simulated target");
     }
-    (void)unlink(link);
-    if (symlink(path, link) < 0) {
-        return err_set_errno(err, "%s", link);
+    if (make_link(path, link, err) < 0) {
+        return -1;
     }
     snprintf(outside->uart_link, sizeof(outside->uart_link), "%s", link);
     return 0;

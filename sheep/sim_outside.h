@@ -25,7 +25,8 @@ struct sim_outside {
 
 void sim_outside_init(struct sim_outside *outside);
 
-/* Pin and serial line, as the config names them. */
+/* Pin and serial line, as the config names them. ERR_EXISTS: what stands where the link should
+ * is no link. After a failure close cleans up. */
 MUST_CHECK int sim_outside_open(struct sim_outside *outside, const struct sim_config *config,
                                 struct err *err);
 void sim_outside_close(struct sim_outside *outside);

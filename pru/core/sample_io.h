@@ -22,4 +22,33 @@ struct sample_io {
     void (*power_good)(void *context, bool is_good);
 };
 
+#ifdef SAMPLE_IO_DIRECT
+/* A firmware image has one set of converters: the linker finds it. */
+uint32_t sample_io_adc_voltage(const struct sample_io *io);
+uint32_t sample_io_adc_current(const struct sample_io *io);
+void sample_io_dac_write(const struct sample_io *io, enum sample_dac channel, uint32_t code);
+void sample_io_power_good(const struct sample_io *io, bool is_good);
+#else
+static inline uint32_t sample_io_adc_voltage(const struct sample_io *io)
+{
+    return io->adc_voltage(io->context);
+}
+
+static inline uint32_t sample_io_adc_current(const struct sample_io *io)
+{
+    return io->adc_current(io->context);
+}
+
+static inline void sample_io_dac_write(const struct sample_io *io, enum sample_dac channel,
+                                       uint32_t code)
+{
+    io->dac_write(io->context, channel, code);
+}
+
+static inline void sample_io_power_good(const struct sample_io *io, bool is_good)
+{
+    io->power_good(io->context, is_good);
+}
+#endif
+
 #endif

@@ -30,15 +30,15 @@ static void set_outputs(struct sampler *s, bool is_good, bool is_muted)
     if (outputs != s->outputs) {
         s->outputs = outputs;
         shm_store_u32(&s->control->outputs, outputs);
-        s->io->power_good(s->io->context, is_good);
+        sample_io_power_good(s->io, is_good);
     }
 }
 
 static void switch_off(struct sampler *s)
 {
-    s->io->dac_write(s->io->context, SAMPLE_DAC_TARGET, 0);
-    s->io->dac_write(s->io->context, SAMPLE_DAC_AUX, 0);
-    s->io->dac_write(s->io->context, SAMPLE_DAC_HARVEST, CALIB_DAC_MAX); /* source open */
+    sample_io_dac_write(s->io, SAMPLE_DAC_TARGET, 0);
+    sample_io_dac_write(s->io, SAMPLE_DAC_AUX, 0);
+    sample_io_dac_write(s->io, SAMPLE_DAC_HARVEST, CALIB_DAC_MAX); /* source open */
     set_outputs(s, false, false);
 }
 
@@ -189,15 +189,20 @@ static enum pru_error execute(struct sampler *s, uint32_t command, uint64_t now_
     }
 }
 
+void sampler_fail(struct sampler *sampler, enum pru_error error, uint32_t detail)
+{
+    switch_off(sampler);
+    set_error(sampler, error, detail);
+    set_state(sampler, PRU_STATE_FAULT);
+}
+
 static bool check_canaries(struct sampler *s)
 {
     if (s->state == PRU_STATE_FAULT
         || (s->control->canary_head == PRU_CANARY && s->control->canary_middle == PRU_CANARY)) {
         return false;
     }
-    switch_off(s);
-    set_error(s, PRU_ERROR_CANARY, 0);
-    set_state(s, PRU_STATE_FAULT);
+    sampler_fail(s, PRU_ERROR_CANARY, 0);
     return true;
 }
 
@@ -324,16 +329,15 @@ static struct curve_point take_input(struct sampler *s)
 
 static void harvest(struct sampler *s)
 {
-    const struct sample_io *io = s->io;
     struct adc_codes codes = {
-        .voltage = io->adc_voltage(io->context),
-        .current = io->adc_current(io->context),
+        .voltage = sample_io_adc_voltage(s->io),
+        .current = sample_io_adc_current(s->io),
     };
     struct adc_output output;
 
     adc_harvester_step(&s->harvester, codes, &output);
     if (output.has_dac) {
-        io->dac_write(io->context, SAMPLE_DAC_HARVEST, output.dac_code);
+        sample_io_dac_write(s->io, SAMPLE_DAC_HARVEST, output.dac_code);
     }
     if (codes.voltage >= CALIB_ADC_MAX || codes.current >= CALIB_ADC_MAX) {
         s->tally.flags |= PRU_BLOCK_SATURATED;
@@ -350,14 +354,14 @@ static void count_clamped(struct sampler *s)
 
 static void emulate(struct sampler *s)
 {
-    const struct sample_io *io = s->io;
-    uint32_t current_code = io->adc_current(io->context);
+    struct curve_point point = vsource_harvest(&s->source, take_input(s));
+    uint32_t current_code = sample_io_adc_current(s->io); /* it has converted meanwhile */
     struct vsource_output output;
 
-    vsource_step(&s->source, take_input(s), current_code, &output);
-    io->dac_write(io->context, SAMPLE_DAC_TARGET, output.target_code);
+    vsource_convert(&s->source, point, current_code, &output);
+    sample_io_dac_write(s->io, SAMPLE_DAC_TARGET, output.target_code);
     if (s->params.converter.aux_mode != VSOURCE_AUX_OFF) {
-        io->dac_write(io->context, SAMPLE_DAC_AUX, output.aux_code);
+        sample_io_dac_write(s->io, SAMPLE_DAC_AUX, output.aux_code);
     }
     set_outputs(s, output.is_power_good, output.is_gpio_muted);
     if (output.is_clamped) {

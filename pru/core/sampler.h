@@ -95,6 +95,9 @@ static inline bool sampler_is_active(const struct sampler *sampler)
  * was handed over or the state changed. Only while sampler_is_active. */
 bool sampler_step(struct sampler *sampler, uint64_t tick);
 
+/* Target off, source open, FAULT and why; nothing but HALT leads out of it. */
+void sampler_fail(struct sampler *sampler, enum pru_error error, uint32_t detail);
+
 /* How long the last sample took; after 10 000 of them the ring of utilisation gets an entry.
  * other_ticks: the other core's longest loop since the last call. */
 void sampler_account(struct sampler *sampler, uint64_t tick, uint32_t ticks,

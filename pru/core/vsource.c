@@ -78,7 +78,7 @@ static uint32_t limited_V_mid(const struct vsource *source)
     return fx_min_u32(store->V_uV, V_oc_uV > limit_uV ? V_oc_uV : limit_uV);
 }
 
-static struct curve_point step_harvester(struct vsource *source, struct curve_point input)
+struct curve_point vsource_harvest(struct vsource *source, struct curve_point input)
 {
     if ((source->params->harvester.flags & VSOURCE_HARVESTER_INPUT_ISC_VOC) != 0) {
         return pair_harvester_step(&source->harvester, input);
@@ -106,12 +106,11 @@ static void step_source(struct vsource *source, struct curve_point point, uint32
     }
 }
 
-void vsource_step(struct vsource *source, struct curve_point input, uint32_t current_code,
-                  struct vsource_output *output)
+void vsource_convert(struct vsource *source, struct curve_point point, uint32_t current_code,
+                     struct vsource_output *output)
 {
     const struct vsource_params *p = source->params;
     const struct converter *converter = &source->converter;
-    struct curve_point point = step_harvester(source, input);
     uint32_t V_supply_uV = 0;
 
     output->I_out_nA = calib_current_from_code(&p->adc_current, current_code, &source->residue);
@@ -137,4 +136,10 @@ void vsource_step(struct vsource *source, struct curve_point input, uint32_t cur
                            : calib_to_code(&p->dac_aux, aux_uV(source, V_supply_uV));
     output->is_saturated = current_code >= CALIB_ADC_MAX || output->target_code >= CALIB_DAC_MAX
                            || (has_store(source) && source->store.is_exhausted);
+}
+
+void vsource_step(struct vsource *source, struct curve_point input, uint32_t current_code,
+                  struct vsource_output *output)
+{
+    vsource_convert(source, vsource_harvest(source, input), current_code, output);
 }

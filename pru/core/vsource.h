@@ -46,7 +46,15 @@ struct vsource_output {
 
 void vsource_init(struct vsource *source, const struct vsource_params *params);
 
-/* One sample: V and I of the input in uV and nA, current_code of the target's ADC. */
+/* One sample, in two parts, the first of which needs no ADC. The harvester: V and I of the
+ * input in uV and nA to its operating point. */
+struct curve_point vsource_harvest(struct vsource *source, struct curve_point input);
+
+/* The converter: that point, and current_code of the target's ADC. */
+void vsource_convert(struct vsource *source, struct curve_point point, uint32_t current_code,
+                     struct vsource_output *output);
+
+/* Both. */
 void vsource_step(struct vsource *source, struct curve_point input, uint32_t current_code,
                   struct vsource_output *output);
 

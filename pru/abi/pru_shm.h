@@ -109,6 +109,9 @@ struct pru_block {
 enum pru_block_flag {
     PRU_BLOCK_STARTING = 1u << 0,  /* start power supplies the target in (part of) this block */
     PRU_BLOCK_SATURATED = 1u << 1, /* a converter was at its limit */
+    PRU_BLOCK_LATE = 1u << 2,      /* a sample was triggered more than 1 us after its time */
+    PRU_BLOCK_ADC = 1u << 3, /* an ADC was silent and had to be started again: up to 1000 codes
+                              * before that are not to be trusted */
 };
 
 /* GPIO event: bits 0..15 the state of the pins after the edge, bits 16..63 the counter's low
@@ -118,6 +121,13 @@ typedef uint64_t pru_gpio_event;
 enum {
     PRU_GPIO_POWER_GOOD_BIT = 9,
     PRU_GPIO_PIN_COUNT = 16
+};
+
+/* error_detail of PRU_ERROR_ADC */
+enum pru_adc {
+    PRU_ADC_EMULATOR_CURRENT = 1,
+    PRU_ADC_HARVESTER_VOLTAGE = 2,
+    PRU_ADC_HARVESTER_CURRENT = 3,
 };
 
 /* How the sampler's core tells the other one, which watches the pins. */
@@ -173,7 +183,10 @@ struct pru_control {
     uint32_t clamped;         /* samples outside the efficiency table */
     uint32_t alive;           /* counts up at least every 100 ms */
     uint32_t outputs; /* enum pru_output; what the sampler drives beside the converters */
-    uint32_t pru_reserved[6];
+    /* Upper 33 bits of the 64-bit counter, of which the hardware has the lower 32: its bit 31
+     * is in both, so that a reader knows whether this is already up to date. */
+    uint32_t counter_turns;
+    uint32_t pru_reserved[5];
     struct pru_util util[PRU_UTIL_COUNT]; /* offset 192 */
     uint8_t reserved[PRU_PARAMS_OFFSET - 192 - PRU_UTIL_COUNT * 32 - 4];
     uint32_t canary_middle;       /* offset 4092 */

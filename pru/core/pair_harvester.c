@@ -39,7 +39,7 @@ static struct curve_point at_voltage(const struct vsource_params *params,
 }
 
 /* Left open for `duration` of each interval; then at a fraction of what was measured. */
-static struct curve_point step_voc(struct curve_harvester *h, struct curve_point pair)
+static struct curve_point step_pair_voc(struct curve_harvester *h, struct curve_point pair)
 {
     const struct vsource_harvester *p = &h->params->harvester;
     struct curve_point point;
@@ -74,7 +74,7 @@ struct curve_point pair_harvester_step(struct curve_harvester *harvester,
         return point;
     }
     if (algorithm >= VSOURCE_MPPT_VOC) {
-        return step_voc(harvester, pair);
+        return step_pair_voc(harvester, pair);
     }
     return at_voltage(params, pair, harvester->set_uV);
 }

@@ -6,8 +6,6 @@
 enum {
     BLOCK_MASK = PRU_BLOCK_COUNT - 1,
     INPUT_MASK = PRU_INPUT_SAMPLES - 1,
-    UTIL_MASK = PRU_UTIL_COUNT - 1,
-    UTIL_SAMPLES = 10000,
 };
 
 static bool is_harvesting(const struct sampler *s)
@@ -70,7 +68,9 @@ void sampler_boot(struct sampler *sampler, const struct pru_shm *shm,
     sampler->block_fill = 0;
     sampler->block_write_idx = control->block_write_idx;
     sampler->input_read_idx = control->input_read_idx;
-    sampler->util_write_idx = control->util_write_idx;
+    if (SAMPLER_MODE == PRU_MODE_NONE) {
+        utilisation_boot(&sampler->utilisation, control);
+    }
     sampler->outputs = 0;
     sampler->sample = 0;
     control->canary_head = PRU_CANARY;
@@ -89,10 +89,9 @@ static void reset_run(struct sampler *s)
     s->sample = 0;
     s->block = NULL;
     s->block_fill = 0;
-    s->util.pru0_count = 0;
-    s->util.pru0_max_ticks = 0;
-    s->util.pru0_sum_ticks = 0;
-    s->util.pru1_max_ticks = 0;
+    if (SAMPLER_MODE == PRU_MODE_NONE) {
+        utilisation_start(&s->utilisation);
+    }
     shm_store_u32(&control->samples_done, 0);
     shm_store_u32(&control->inputs_done, 0);
     shm_store_u32(&control->blocks_lost, 0);
@@ -427,30 +426,5 @@ bool sampler_step(struct sampler *sampler, uint64_t tick)
 void sampler_account(struct sampler *sampler, uint64_t tick, uint32_t ticks,
                      uint32_t other_ticks)
 {
-    struct pru_util *util = &sampler->util;
-    struct pru_control *control = sampler->control;
-
-    if (util->pru0_count == 0) {
-        util->first_tick = tick;
-        util->pru0_max_ticks = 0;
-        util->pru0_sum_ticks = 0;
-        util->pru1_max_ticks = 0;
-    }
-    util->pru0_count++;
-    util->pru0_sum_ticks += ticks;
-    if (ticks > util->pru0_max_ticks) {
-        util->pru0_max_ticks = ticks;
-    }
-    if (other_ticks > util->pru1_max_ticks) {
-        util->pru1_max_ticks = other_ticks;
-    }
-    if (util->pru0_count < UTIL_SAMPLES) {
-        return;
-    }
-    if (sampler->util_write_idx - shm_load_u32(&control->util_read_idx) < PRU_UTIL_COUNT) {
-        control->util[sampler->util_write_idx & UTIL_MASK] = *util;
-        sampler->util_write_idx++;
-        shm_store_u32(&control->util_write_idx, sampler->util_write_idx);
-    }
-    util->pru0_count = 0;
+    utilisation_add(&sampler->utilisation, tick, ticks, other_ticks);
 }

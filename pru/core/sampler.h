@@ -24,6 +24,7 @@
 #include "pru/abi/pru_shm.h"
 #include "pru/core/adc_harvester.h"
 #include "pru/core/sample_io.h"
+#include "pru/core/utilisation.h"
 #include "pru/core/vsource.h"
 
 #include <stdbool.h>
@@ -62,9 +63,8 @@ struct sampler {
     struct sampler_tally tally;
     uint32_t block_write_idx;
     uint32_t input_read_idx;
-    uint32_t util_write_idx;
     uint32_t outputs;
-    struct pru_util util;
+    struct utilisation utilisation; /* a firmware image leaves it to the other core */
     struct vsource_params params;
     struct adc_harvester harvester; /* harvest */
     struct vsource source;          /* emulate */
@@ -94,6 +94,12 @@ static inline bool sampler_is_active(const struct sampler *sampler)
  * stop_sample hands the block over, switches the target off and becomes DONE. True when a block
  * was handed over or the state changed. Only while sampler_is_active. */
 bool sampler_step(struct sampler *sampler, uint64_t tick);
+
+/* Marks the block that is being filled. */
+static inline void sampler_flag(struct sampler *sampler, enum pru_block_flag flag)
+{
+    sampler->tally.flags |= (uint32_t)flag;
+}
 
 /* Target off, source open, FAULT and why; nothing but HALT leads out of it. */
 void sampler_fail(struct sampler *sampler, enum pru_error error, uint32_t detail);

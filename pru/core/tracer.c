@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pru/core/tracer.h"
 
-static const uint32_t RING_MASK = PRU_GPIO_EVENT_COUNT - 1;
+static const uint32_t EVENT_MASK = PRU_GPIO_EVENT_COUNT - 1;
 static const uint32_t PIN_MASK = (1u << PRU_GPIO_PIN_COUNT) - 1u;
 
 void tracer_boot(struct tracer *tracer, const struct pru_shm *shm)
@@ -15,6 +15,7 @@ void tracer_boot(struct tracer *tracer, const struct pru_shm *shm)
 void tracer_start(struct tracer *tracer, uint32_t pins)
 {
     tracer->mask = tracer->control->gpio_mask & PIN_MASK;
+    tracer->watched = tracer->mask;
     tracer->pins = pins & tracer->mask;
     tracer->write_idx = shm_load_u32(&tracer->control->gpio_read_idx);
     tracer->lost = 0;
@@ -22,28 +23,27 @@ void tracer_start(struct tracer *tracer, uint32_t pins)
     shm_store_u32(&tracer->control->gpio_write_idx, tracer->write_idx);
 }
 
-void tracer_poll(struct tracer *tracer, uint32_t pins, uint64_t tick)
+void tracer_store(struct tracer *tracer, uint32_t pins, uint64_t tick)
 {
-    uint32_t watched = tracer->mask;
-    uint32_t state = 0;
+    uint32_t state = (pins & tracer->watched) | (tracer->pins & ~tracer->watched);
 
-    if ((shm_load_u32(&tracer->control->outputs) & PRU_OUTPUT_GPIO_MUTED) != 0) {
-        watched &= 1u << PRU_GPIO_POWER_GOOD_BIT;
-    }
-    state = (pins & watched) | (tracer->pins & ~watched);
-    if (state == tracer->pins) {
-        return;
-    }
+    tracer->pins = state;
     if (tracer->write_idx - shm_load_u32(&tracer->control->gpio_read_idx)
         >= (uint32_t)PRU_GPIO_EVENT_COUNT) {
         /* Every event holds the whole state: the next one that fits sets the reader right. */
         tracer->lost++;
-        tracer->pins = state;
         shm_store_u32(&tracer->control->gpio_lost, tracer->lost);
         return;
     }
-    tracer->ring[tracer->write_idx & RING_MASK] = (tick << 16) | state;
-    tracer->pins = state;
+    tracer->ring[tracer->write_idx & EVENT_MASK] = (tick << 16) | state;
     tracer->write_idx++;
     shm_store_u32(&tracer->control->gpio_write_idx, tracer->write_idx);
+}
+
+void tracer_poll(struct tracer *tracer, uint32_t pins, uint64_t tick)
+{
+    tracer_listen(tracer);
+    if (tracer_has_edge(tracer, pins)) {
+        tracer_store(tracer, pins, tick);
+    }
 }

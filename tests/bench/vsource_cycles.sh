@@ -40,7 +40,7 @@ bench_params_end:
 EOF
 flags="-march=armv5te -marm -mfloat-abi=soft -std=c11 -ffreestanding -fno-builtin -Os -I."
 $compiler $flags -nostdlib -static -o "$work/bench" "$work/start.S" tests/bench/vsource_cycles.c \
-    $(ls pru/core/*.c | grep -v -e sampler -e tracer)
+    $(ls pru/core/*.c | grep -v -e sampler -e tracer -e utilisation)
 entry=$(arm-linux-gnueabihf-nm "$work/bench" | awk '$3 == "vsource_step" { print $1 }')
 back=$(arm-linux-gnueabihf-nm "$work/bench" | awk '$3 == "bench_main" { print $1 }')
 arm-linux-gnueabihf-objdump -d "$work/bench" \

@@ -58,6 +58,7 @@ static const struct member members[] = {
     MEMBER(pru_control, clamped),
     MEMBER(pru_control, alive),
     MEMBER(pru_control, outputs),
+    MEMBER(pru_control, counter_turns),
     MEMBER(pru_control, pru_reserved),
     MEMBER(pru_control, util),
     MEMBER(pru_control, reserved),

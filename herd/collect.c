@@ -19,6 +19,7 @@ enum {
 };
 
 struct collect {
+    crypto_generichash_state digest; /* first: it is aligned to a cache line */
     char folder[PATH_SIZE];
     char log[PROTO_NAME_SIZE];
     int fd; /* of `segment`, -1 */
@@ -28,18 +29,17 @@ struct collect {
     uint64_t received;
     uint64_t repeated; /* came, and was here already or led on from nowhere */
     uint64_t window;   /* credit of a FETCH */
-    crypto_generichash_state digest;
     bool has_manifest;
     bool is_complete;
     /* what was asked for */
     bool is_asked;
+    bool is_gap_known; /* asked anew since bytes were found to be lost */
     uint32_t asked_segment;
     uint64_t asked_total; /* `total` at that time */
     int64_t asked_ns;     /* monotonic */
     int64_t manifest_ns;
-    int64_t moved_ns;  /* bytes came */
-    int64_t probe_ns;  /* asked whether some are under way still */
-    bool is_gap_known; /* asked anew since bytes were found to be lost */
+    int64_t moved_ns; /* bytes came */
+    int64_t probe_ns; /* asked whether some are under way still */
 };
 
 static void manifest_path(const struct collect *collect, char *path, size_t size)

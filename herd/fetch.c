@@ -3,6 +3,7 @@
 
 #include "herd/collect.h"
 #include "herd/flock.h"
+#include "herd/pace.h"
 
 #include "common/clock.h"
 
@@ -19,6 +20,7 @@ struct lane {
     size_t node;
     size_t job; /* n_jobs: none left */
     struct collect *copy;
+    struct pace pace;
     int64_t heard_ns; /* anything at all */
     int64_t bytes_ns; /* of the log */
 };
@@ -30,16 +32,21 @@ struct fetch {
     struct lane *lanes;
     size_t n_lanes;
     const struct inventory_node **nodes; /* of the lanes */
+    struct pace pace;                    /* of all lanes */
     struct herd_flock *flock;
 };
 
 static void ask_further(struct fetch *fetch, size_t i)
 {
     struct lane *lane = &fetch->lanes[i];
+    int64_t mono_ns = clock_mono_ns();
     struct body_fetch body;
 
+    if (!pace_may(&lane->pace, mono_ns) || !pace_may(&fetch->pace, mono_ns)) {
+        return; /* the next tick looks again */
+    }
     /* How much there is does not matter: the end of the log is asked for. */
-    while (collect_next_fetch(lane->copy, clock_mono_ns(), UINT64_MAX, &body)) {
+    while (collect_next_fetch(lane->copy, mono_ns, UINT64_MAX, &body)) {
         /* Not connected yet: collect asks again. */
         (void)flock_tell_bulk(fetch->flock, i, VERB_FETCH, &body,
                               (struct proto_frame){ NULL, 0 });
@@ -70,6 +77,9 @@ static void begin_job(struct fetch *fetch, size_t i)
         }
     }
     if (lane->copy != NULL) {
+        collect_set_window(
+            lane->copy,
+            pace_window(fetch->options->rate, fetch->options->total_rate / fetch->n_lanes));
         lane->heard_ns = clock_mono_ns();
         lane->bytes_ns = lane->heard_ns;
         ask_further(fetch, i);
@@ -104,6 +114,8 @@ static void take_data(struct fetch *fetch, size_t i, const struct proto_message 
     struct lane *lane = &fetch->lanes[i];
     struct fetch_job *job = &fetch->jobs[lane->job];
 
+    pace_take(&lane->pace, message->payload.size);
+    pace_take(&fetch->pace, message->payload.size);
     if (collect_take(lane->copy, PROTO_CONST_BODY(message, body_data), message->payload,
                      &job->err)
         < 0) {
@@ -219,6 +231,7 @@ static int make_lanes(struct fetch *fetch, struct err *err)
 {
     size_t n_nodes = fetch->options->inventory->n_nodes;
 
+    pace_init(&fetch->pace, fetch->options->total_rate, clock_mono_ns());
     fetch->lanes = calloc(n_nodes + 1, sizeof(*fetch->lanes));
     fetch->nodes = calloc(n_nodes + 1, sizeof(struct inventory_node *));
     if (fetch->lanes == NULL || fetch->nodes == NULL) {
@@ -232,6 +245,8 @@ static int make_lanes(struct fetch *fetch, struct err *err)
                                                           .job = job,
                                                           .heard_ns = clock_mono_ns(),
                                                           .bytes_ns = clock_mono_ns() };
+            pace_init(&fetch->lanes[fetch->n_lanes].pace, fetch->options->rate,
+                      clock_mono_ns());
             fetch->nodes[fetch->n_lanes] = &fetch->options->inventory->nodes[node];
             fetch->n_lanes++;
         }

@@ -37,6 +37,8 @@ struct fetch_options {
     const struct key_pair *key;
     int silence_ms; /* a node that sends nothing for so long is given up, and one that answers
                      * heartbeats but sends no bytes for six times as long */
+    uint64_t rate;  /* bytes a second of each node; 0: no limit */
+    uint64_t total_rate; /* of all together */
     fetch_progress_fn progress;
     void *arg;
 };

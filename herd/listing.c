@@ -133,13 +133,15 @@ size_t listings_ask(struct listings *listings, struct ask *ask, size_t n_nodes, 
     memset(listings, 0, sizeof(*listings));
     listings->nodes = calloc(n_nodes + 1, sizeof(*listings->nodes));
     listings->faults = calloc(n_nodes + 1, sizeof(*listings->faults));
-    if (listings->nodes == NULL || listings->faults == NULL) {
+    listings->are_heard = calloc(n_nodes + 1, sizeof(*listings->are_heard));
+    if (listings->nodes == NULL || listings->are_heard == NULL || listings->faults == NULL) {
         return 0;
     }
     listings->n_nodes = n_nodes;
     ask_hello(ask, timeout_ms, NULL, NULL);
     n_answered = ask_all(ask, &round);
     for (size_t i = 0; i < n_nodes; i++) {
+        listings->are_heard[i] = ask_state(ask, i) == ASK_ANSWERED;
         if (ask_state(ask, i) == ASK_SILENT) {
             snprintf(listings->faults[i], sizeof(listings->faults[0]), "no answer");
         }
@@ -153,6 +155,7 @@ void listings_fini(struct listings *listings)
         listing_fini(&listings->nodes[i]);
     }
     free(listings->nodes);
+    free(listings->are_heard);
     free(listings->faults);
     memset(listings, 0, sizeof(*listings));
 }

@@ -10,6 +10,7 @@
 #include "common/err.h"
 #include "common/proto.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,6 +38,7 @@ void listing_fini(struct listing *listing);
 struct listings {
     size_t n_nodes;
     struct listing *nodes;
+    bool *are_heard;     /* which nodes answered */
     char (*faults)[200]; /* why a node gave none; "" */
 };
 

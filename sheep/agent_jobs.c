@@ -125,6 +125,18 @@ struct recovery_job {
     struct err err;
 };
 
+/* Whose log it is, when nobody remembers: its own manifest does. */
+static void find_owner(struct store_entry *entry, const char *folder)
+{
+    struct rlog_reader *reader = NULL;
+    struct err ignored = { 0 };
+
+    if (entry->experiment == 0 && (reader = rlog_reader_open(folder, &ignored)) != NULL) {
+        entry->experiment = rlog_reader_manifest(reader)->experiment;
+        rlog_reader_close(&reader);
+    }
+}
+
 static void run_recovery(void *arg)
 {
     struct recovery_job *job = arg;
@@ -153,6 +165,7 @@ static void run_recovery(void *arg)
         job->has_failed = store_remove(&job->store, job->log, &job->err) < 0;
         return;
     }
+    find_owner(&job->entry, folder);
     rlog_digest_text(result.digest, job->entry.digest);
     if (store_note(&job->store, job->log, &job->entry, &job->err) < 0) {
         job->has_failed = true;

@@ -376,27 +376,45 @@ static int send_piece(struct log_server *server, struct stream *stream, struct e
     return 1;
 }
 
-size_t log_server_pump(struct log_server *server, size_t max_pieces)
+static bool is_live(const struct log_server *server, const struct stream *stream)
 {
-    size_t n_sent = 0;
-    size_t n_idle = 0;
+    struct rlog_position durable;
 
-    while (n_sent < max_pieces && n_idle < LOG_SERVER_STREAMS) {
+    return server->options.is_live(server->options.arg, stream->log, &durable);
+}
+
+/* A piece of the next stream that has one, among those that are live or among the others; false
+ * when none has. */
+static bool send_next(struct log_server *server, bool wants_live)
+{
+    for (size_t n = 0; n < LOG_SERVER_STREAMS; n++) {
         struct stream *stream = &server->streams[server->turn];
         struct err err = { 0 };
         int result = 0;
 
         server->turn = (server->turn + 1) % LOG_SERVER_STREAMS;
-        if (stream->peer_id[0] != '\0') {
-            result = send_piece(server, stream, &err);
+        if (stream->peer_id[0] == '\0' || is_live(server, stream) != wants_live) {
+            continue;
         }
+        result = send_piece(server, stream, &err);
         if (result < 0) {
             log_info("log %s is no longer sent to %s: %s", stream->log, stream->peer_id,
                      err.text);
             end_stream(stream);
         }
-        n_sent += result > 0;
-        n_idle = result > 0 ? 0 : n_idle + 1;
+        if (result > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+size_t log_server_pump(struct log_server *server, size_t max_pieces)
+{
+    size_t n_sent = 0;
+
+    while (n_sent < max_pieces && (send_next(server, true) || send_next(server, false))) {
+        n_sent++;
     }
     return n_sent;
 }

@@ -5,8 +5,8 @@
  * its position on, and what was sent behind that position counts against it. A FETCH that asks
  * for the same or an earlier position starts there anew: its sender lost what was under way. Of
  * a log that grows only durable bytes are served. A FETCH without credit is echoed behind what
- * is under way: its sender then knows whether that was lost. Streams take turns, a piece each.
- * One thread.
+ * is under way: its sender then knows whether that was lost. Streams take turns, a piece each,
+ * those of a log that grows before those of old ones. One thread.
  */
 #ifndef SHEEP_LOG_SERVER_H
 #define SHEEP_LOG_SERVER_H

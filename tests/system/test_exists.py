@@ -93,6 +93,7 @@ def test_logs_on_the_node():
 
         for exists, status, lost in (("number", 0, 0), ("overwrite", 0, 1), ("refuse", 2, 0)):
             for _ in range(2):
+                time.sleep(1)  # two runs of one second are told apart by a number in the name
                 take()
                 before, files = mine(), len(flock.files("hrv_same_*.h5"))
                 done = flock.run(experiment(exists))

@@ -243,14 +243,9 @@ static int add_row(struct h5_monitor *monitor, const struct rlog_record *record,
                    struct err *err)
 {
     const struct rlog_record_header *header = &record->header;
-    unsigned width = header->stream == RLOG_STREAM_SYS_UTIL ? SYSTEM_COLUMNS : CLOCK_COLUMNS;
     int64_t values[SYSTEM_COLUMNS] = { 0 };
     const void *cells[] = { &header->first, values };
 
-    if (header->count != width || header->payload_size != width * sizeof(int64_t)) {
-        monitor->n_ignored++;
-        return 0;
-    }
     memcpy(values, record->payload, header->payload_size);
     if (header->stream == RLOG_STREAM_SYS_UTIL) {
         return add_system(monitor, header->first, values, err);
@@ -266,14 +261,7 @@ static uint16_t to_u16(uint32_t value)
 static int add_util(struct h5_monitor *monitor, const struct rlog_record *record,
                     struct err *err)
 {
-    const struct rlog_record_header *header = &record->header;
-
-    if (header->count > MAX_UTIL_ROWS
-        || header->payload_size != header->count * sizeof(struct rlog_util)) {
-        monitor->n_ignored++;
-        return 0;
-    }
-    for (uint32_t i = 0; i < header->count; i++) {
+    for (uint32_t i = 0; i < record->header.count; i++) {
         struct rlog_util row;
         uint16_t values[3];
         const void *cells[] = { &row.utc_ns, values };
@@ -289,26 +277,44 @@ static int add_util(struct h5_monitor *monitor, const struct rlog_record *record
     return 0;
 }
 
+/* Of the kind and width that its stream has. */
+static bool is_fitting(const struct rlog_record_header *header)
+{
+    unsigned number = header->stream;
+    unsigned width = number == RLOG_STREAM_SYS_UTIL ? SYSTEM_COLUMNS : CLOCK_COLUMNS;
+
+    if (number >= RLOG_N_STREAMS || SPECS[number].group == NULL) {
+        return false;
+    }
+    if (SPECS[number].text != NO_TEXT) {
+        return header->type == RLOG_TEXT;
+    }
+    if (number == RLOG_STREAM_PRU_UTIL) {
+        return header->type == RLOG_UTIL && header->count <= MAX_UTIL_ROWS
+               && header->payload_size == header->count * sizeof(struct rlog_util);
+    }
+    return header->type == RLOG_ROW && header->count == width
+           && header->payload_size == width * sizeof(int64_t);
+}
+
 int h5_monitor_add(struct h5_monitor *monitor, const struct rlog_record *record,
                    struct err *err)
 {
-    unsigned number = record->header.stream;
-    bool is_text = number < RLOG_N_STREAMS && SPECS[number].text != NO_TEXT;
-
-    if (number >= RLOG_N_STREAMS || SPECS[number].group == NULL
-        || is_text != (record->header.type == RLOG_TEXT)
-        || (record->header.type == RLOG_UTIL) != (number == RLOG_STREAM_PRU_UTIL)) {
+    if (!is_fitting(&record->header)) {
         monitor->n_ignored++;
         return 0;
     }
-    if (open_stream(monitor, number, err) < 0) {
+    if (open_stream(monitor, record->header.stream, err) < 0) {
         return -1;
     }
-    if (is_text) {
+    switch (record->header.type) {
+    case RLOG_TEXT:
         return add_text(monitor, record, err);
+    case RLOG_UTIL:
+        return add_util(monitor, record, err);
+    default:
+        return add_row(monitor, record, err);
     }
-    return record->header.type == RLOG_UTIL ? add_util(monitor, record, err)
-                                            : add_row(monitor, record, err);
 }
 
 int h5_monitor_finish(struct h5_monitor *monitor, struct err *err)

@@ -169,8 +169,6 @@ int h5_samples_add(struct h5_samples *samples, const struct rlog_record *record,
 
 int h5_samples_finish(struct h5_samples *samples, uint64_t n_samples, struct err *err)
 {
-    uint64_t extent = samples->is_open ? chunk_end(samples->number) : n_samples;
-
     if (n_samples < samples->next) {
         return err_set(err, ERR_CORRUPT, "%llu samples although sample %llu was recorded",
                        (unsigned long long)n_samples, (unsigned long long)samples->next - 1);
@@ -179,8 +177,7 @@ int h5_samples_finish(struct h5_samples *samples, uint64_t n_samples, struct err
         return -1;
     }
     samples->next = n_samples;
-    extent = extent < n_samples ? extent : n_samples;
-    if (close_chunk(samples, extent, err) < 0
+    if (close_chunk(samples, n_samples, err) < 0
         || h5_chunked_extend(samples->chunked, n_samples, err) < 0) {
         return -1;
     }

@@ -22,6 +22,8 @@ struct h5_scratch {
  * the test left in the folder is removed. */
 int h5_scratch_set_up(void **state);
 int h5_scratch_tear_down(void **state);
+#define WITH_H5_SCRATCH(test) \
+    cmocka_unit_test_setup_teardown(test, h5_scratch_set_up, h5_scratch_tear_down)
 void h5_scratch_plain(struct h5_scratch *scratch);
 
 void h5_scratch_group(const struct h5_scratch *scratch, const char *path);

@@ -425,23 +425,20 @@ static void test_a_sum_is_never_0(void **state)
     assert_int_equal(h5_chunk_sum(0, bytes, sizeof(bytes)), UINT32_MAX);
 }
 
-#define WITH_FILE(test) \
-    cmocka_unit_test_setup_teardown(test, h5_scratch_set_up, h5_scratch_tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_FILE(test_rows_in_any_portions_come_back),
-        WITH_FILE(test_columns_stay_together),
-        WITH_FILE(test_what_does_not_shrink_is_stored_as_it_is),
-        WITH_FILE(test_noise_comes_back),
-        WITH_FILE(test_a_chunk_left_out_is_zero_and_sums_to_zero),
-        WITH_FILE(test_a_packed_chunk_is_stored_byte_by_byte),
-        WITH_FILE(test_chunks_only_rise),
-        WITH_FILE(test_the_extent_never_shrinks),
-        WITH_FILE(test_meaning_stands_beside_it),
-        WITH_FILE(test_what_cannot_be_created_is_named),
-        WITH_FILE(test_a_list_of_many_sums),
+        WITH_H5_SCRATCH(test_rows_in_any_portions_come_back),
+        WITH_H5_SCRATCH(test_columns_stay_together),
+        WITH_H5_SCRATCH(test_what_does_not_shrink_is_stored_as_it_is),
+        WITH_H5_SCRATCH(test_noise_comes_back),
+        WITH_H5_SCRATCH(test_a_chunk_left_out_is_zero_and_sums_to_zero),
+        WITH_H5_SCRATCH(test_a_packed_chunk_is_stored_byte_by_byte),
+        WITH_H5_SCRATCH(test_chunks_only_rise),
+        WITH_H5_SCRATCH(test_the_extent_never_shrinks),
+        WITH_H5_SCRATCH(test_meaning_stands_beside_it),
+        WITH_H5_SCRATCH(test_what_cannot_be_created_is_named),
+        WITH_H5_SCRATCH(test_a_list_of_many_sums),
         cmocka_unit_test(test_paths_of_lists),
         cmocka_unit_test(test_a_sum_covers_mask_and_bytes),
         cmocka_unit_test(test_a_sum_is_never_0),

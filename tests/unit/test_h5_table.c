@@ -142,16 +142,13 @@ static void test_a_table_that_cannot_be_is_refused(void **state)
     assert_false(h5_has(scratch->file, "/data/time"));
 }
 
-#define WITH_FILE(test) \
-    cmocka_unit_test_setup_teardown(test, h5_scratch_set_up, h5_scratch_tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_FILE(test_every_kind_of_cell_comes_back),
-        WITH_FILE(test_types_are_little_endian),
-        WITH_FILE(test_an_empty_table_has_its_columns),
-        WITH_FILE(test_a_table_that_cannot_be_is_refused),
+        WITH_H5_SCRATCH(test_every_kind_of_cell_comes_back),
+        WITH_H5_SCRATCH(test_types_are_little_endian),
+        WITH_H5_SCRATCH(test_an_empty_table_has_its_columns),
+        WITH_H5_SCRATCH(test_a_table_that_cannot_be_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -230,20 +230,17 @@ static void test_without_a_list_finish_says_so(void **state)
     h5_text_destroy(&text);
 }
 
-#define WITH_FILE(test) \
-    cmocka_unit_test_setup_teardown(test, h5_scratch_set_up, h5_scratch_tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_FILE(test_rows_keep_their_order),
-        WITH_FILE(test_zero_bytes_are_left_out),
-        WITH_FILE(test_a_long_text_is_whole),
-        WITH_FILE(test_encoding_is_told),
-        WITH_FILE(test_sum_sees_where_a_row_ends),
-        WITH_FILE(test_what_is_no_text_has_no_sum),
-        WITH_FILE(test_a_path_that_is_taken_is_refused),
-        WITH_FILE(test_without_a_list_finish_says_so),
+        WITH_H5_SCRATCH(test_rows_keep_their_order),
+        WITH_H5_SCRATCH(test_zero_bytes_are_left_out),
+        WITH_H5_SCRATCH(test_a_long_text_is_whole),
+        WITH_H5_SCRATCH(test_encoding_is_told),
+        WITH_H5_SCRATCH(test_sum_sees_where_a_row_ends),
+        WITH_H5_SCRATCH(test_what_is_no_text_has_no_sum),
+        WITH_H5_SCRATCH(test_a_path_that_is_taken_is_refused),
+        WITH_H5_SCRATCH(test_without_a_list_finish_says_so),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -144,18 +144,15 @@ static void test_a_second_one_is_refused(void **state)
     h5_time_destroy(&time);
 }
 
-#define WITH_FILE(test) \
-    cmocka_unit_test_setup_teardown(test, h5_scratch_set_up, h5_scratch_tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_FILE(test_stamps_of_each_window_and_packing),
-        WITH_FILE(test_advance_writes_whole_chunks_once),
-        WITH_FILE(test_padding_goes_on_counting),
-        WITH_FILE(test_no_rows_no_chunk),
-        WITH_FILE(test_meaning_is_seconds),
-        WITH_FILE(test_a_second_one_is_refused),
+        WITH_H5_SCRATCH(test_stamps_of_each_window_and_packing),
+        WITH_H5_SCRATCH(test_advance_writes_whole_chunks_once),
+        WITH_H5_SCRATCH(test_padding_goes_on_counting),
+        WITH_H5_SCRATCH(test_no_rows_no_chunk),
+        WITH_H5_SCRATCH(test_meaning_is_seconds),
+        WITH_H5_SCRATCH(test_a_second_one_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

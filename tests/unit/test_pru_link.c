@@ -177,6 +177,31 @@ static void test_a_refused_command_says_which_and_why(void **state)
     expect_err(f, "command 'disarm': PRU: unknown error (error 99, detail 0x2a)");
 }
 
+/* In virtual time the samples may all be taken before the host looks at the state. */
+static void test_an_armed_board_may_be_further_than_that(void **state)
+{
+    static const enum pru_state LATER[] = { PRU_STATE_ARMED, PRU_STATE_RUNNING,
+                                            PRU_STATE_DONE };
+    struct fixture *f = *state;
+
+    boot(f);
+    for (size_t i = 0; i < ARRAY_LEN(LATER); i++) {
+        f->memory->state_after_command = LATER[i];
+        assert_int_equal(pru_link_arm(&f->link, 5, 1, 1, &f->err), 0);
+    }
+    f->memory->state_after_command = PRU_STATE_READY;
+    assert_int_equal(pru_link_arm(&f->link, 5, 1, 1, &f->err), -1);
+    expect_err(f, "command 'arm': PRU: no error given (error 0, detail 0x2a)");
+    f->memory->state_after_command = PRU_STATE_RUNNING;
+    assert_int_equal(configure(f), -1);
+    /* Armed before, and refused now: the state alone does not tell. */
+    f->memory->state_after_command = PRU_STATE_ARMED;
+    f->memory->error = PRU_ERROR_PARAMS;
+    assert_int_equal(pru_link_arm(&f->link, 5, 0, 1, &f->err), -1);
+    expect_err(f, "command 'arm': PRU: a parameter that the firmware cannot run"
+                  " (error 3, detail 0x2a)");
+}
+
 static void test_a_deaf_core_is_given_up_and_halted_all_the_same(void **state)
 {
     struct fixture *f = *state;
@@ -426,6 +451,7 @@ int main(void)
         TEST(test_configure_hands_over_all_and_empties_the_rings),
         TEST(test_each_command_carries_its_fields),
         TEST(test_a_refused_command_says_which_and_why),
+        TEST(test_an_armed_board_may_be_further_than_that),
         TEST(test_a_deaf_core_is_given_up_and_halted_all_the_same),
         TEST(test_lost_canaries_are_seen),
         TEST(test_a_fault_of_the_PRU_is_told),

@@ -268,7 +268,8 @@ static void test_the_truth_of_every_sample_is_written(void **state)
     assert_int_equal(content.size, HEADER_BYTES + 250 * RECORD_BYTES);
     assert_memory_equal(content.data, "BWTRUTH1", 8);
     assert_int_equal(content.data[12], 1); /* emulation */
-    memcpy(&voltage_V, content.data + HEADER_BYTES + 249 * RECORD_BYTES, sizeof(voltage_V));
+    memcpy(&voltage_V, content.data + HEADER_BYTES + (size_t)249 * RECORD_BYTES,
+           sizeof(voltage_V));
     assert_true(voltage_V == world_truth(f->world).voltage_V);
     assert_int_equal(f->n_warnings, 0);
     buf_fini(&content);

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # What takes too long for every change: the full numbers behind tests that CI runs in part.
-# Usage: tests/nightly.sh    needs the release build in build/ (tests/run.sh makes it)
+# Usage: tests/nightly.sh    needs the builds in build/ and build-clang/ (tests/run.sh makes them)
 set -u
 cd "$(dirname "$0")/.."
 unit=build/tests/unit
@@ -23,6 +23,8 @@ part() { # name, command
 }
 part "10 000 random and all extreme sets of parameters" \
     env BW_PROPERTY_SETS=10000 "$unit/test_vsource_property"
+part "the same under clang's integer sanitizer" \
+    env BW_PROPERTY_SETS=10000 build-clang/tests/unit/test_vsource_property_int
 part "300 000 samples beside the double model" env BW_SAMPLES=300000 "$unit/test_vsource_model"
 part "a whole day of harvesting at its true speed" \
     env BW_DAY_STEP_S=60 BW_DAY_PIECE_S=60 "$unit/test_loop"

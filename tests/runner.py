@@ -206,6 +206,12 @@ def unit_tests(suites):
         list(pool.map(one, re.findall(r"Test +#\d+: (\S+)", names)))
 
 
+def integer_checks(suites):
+    """pru/core by clang, where an unsigned sum that wraps is an error too."""
+    program = os.path.join(CLANG, "tests", "unit", "test_vsource_property_int")
+    suites.suite("unit_vsource_property, clang's integer sanitizer", [program], 300)
+
+
 def vectors(suites):
     folder = os.environ.get("BW_SHARED", os.path.join(os.path.dirname(ROOT), "shared"))
     runner = os.path.join(ASAN, "tests", "vsource_vectors")
@@ -258,6 +264,7 @@ def main():
     if built:
         tidy(suites)
         unit_tests(suites)
+        integer_checks(suites)
         vectors(suites)
         system_tests(suites)
         coverage(suites)

@@ -55,7 +55,7 @@ static unsigned execute_watched(struct pru_cpu *cpu, const struct pru_op *op)
         cpu->multiplier.changed = cpu->n_instructions;
     }
     if (cpu->reg.word[30] != pins) {
-        cpu->ports->output(cpu->ports->context, cpu);
+        cpu->ports->output(cpu->ports->context, cpu, cpu->cycle + cycles);
     }
     if ((op->flags & PRU_OP_WRITES_R31) != 0) {
         cpu->ports->strobe(cpu->ports->context, cpu, written_r31(cpu, op));

@@ -52,7 +52,8 @@ struct pru_ports {
     unsigned (*write)(void *context, struct pru_cpu *cpu, uint32_t address, const void *bytes,
                       unsigned length);
     uint32_t (*input)(void *context, const struct pru_cpu *cpu); /* r31 as it reads now */
-    void (*output)(void *context, const struct pru_cpu *cpu);    /* r30 has changed */
+    /* r30 has changed, from this cycle on */
+    void (*output)(void *context, const struct pru_cpu *cpu, uint64_t cycle);
     void (*strobe)(void *context, const struct pru_cpu *cpu, uint32_t r31);
 };
 

@@ -36,12 +36,12 @@ static uint32_t port_input(void *context, const struct pru_cpu *cpu)
     return pins | intc_lines(&soc->intc) << 30;
 }
 
-static void port_output(void *context, const struct pru_cpu *cpu)
+static void port_output(void *context, const struct pru_cpu *cpu, uint64_t cycle)
 {
     struct pru_soc *soc = context;
 
     if (soc->pins.output != NULL) {
-        soc->pins.output(soc->pins.context, cpu->index, cpu->cycle, cpu->reg.word[30]);
+        soc->pins.output(soc->pins.context, cpu->index, cycle, cpu->reg.word[30]);
     }
 }
 

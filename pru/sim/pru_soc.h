@@ -29,7 +29,9 @@ enum pru_latency {
     PRU_LATENCY_RANDOM, /* mostly best plus 0..7, one in 64 anywhere up to the worst; seeded */
 };
 
-/* What hangs on the cores' pins. Called in the order of cycles, from the running thread. */
+/* What hangs on the cores' pins. Called from the running thread, of one core in the order of
+ * cycles. An output changes when its instruction ends, an input is read when its instruction
+ * begins. */
 struct pru_pins {
     void *context;
     /* Core `core` drives r30 from `cycle` on. */

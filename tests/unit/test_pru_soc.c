@@ -106,11 +106,11 @@ static void test_pins_change_at_their_cycle(void **state)
     start(1, two, COUNT(two));
     assert_int_equal(pru_soc_run(soc, 100, 0), PRU_STOP_IDLE);
     assert_int_equal(bench.n_edges, 3);
-    assert_int_equal(bench.cycle[0], 1);
+    assert_int_equal(bench.cycle[0], 2);
     assert_int_equal(bench.r30[0], 1u << 5);
     assert_int_equal(bench.core[1], 1);
-    assert_int_equal(bench.cycle[1], 3);
-    assert_int_equal(bench.cycle[2], 6);
+    assert_int_equal(bench.cycle[1], 4);
+    assert_int_equal(bench.cycle[2], 7);
     assert_int_equal(bench.r30[2], 0);
     assert_int_equal(pru_soc_cycle(soc), 100);
 }

@@ -32,20 +32,22 @@ enum proto_role {
 enum proto_verb {
     VERB_NONE = 0,
     /* herd to sheep, control port. Behind each: what answers it. */
-    VERB_HELLO,   /* WELCOME */
-    VERB_PING,    /* PONG; heartbeat, every second */
-    VERB_CLOCK,   /* CLOCKED; four-timestamp exchange */
-    VERB_STATUS,  /* STATE */
-    VERB_PREPARE, /* READY | REFUSED; payload 0: node_config as YAML */
-    VERB_ARM,     /* ARMED | REFUSED */
-    VERB_GO,      /* GOING | STOOD_DOWN */
-    VERB_CANCEL,  /* CANCELLED | STOPPING */
-    VERB_STOP,    /* STOPPING */
-    VERB_RELEASE, /* RELEASED | REFUSED */
-    VERB_LIST,    /* LISTING; payload 0: YAML list of logs */
-    VERB_REMOVE,  /* REMOVED | REFUSED */
-    VERB_HAVE,    /* HAVING; is this input already here? */
-    VERB_POWER,   /* POWERED | REFUSED; power off or reboot */
+    VERB_HELLO,     /* WELCOME */
+    VERB_PING,      /* PONG; heartbeat, every second */
+    VERB_CLOCK,     /* CLOCKED; four-timestamp exchange */
+    VERB_STATUS,    /* STATE */
+    VERB_PREPARE,   /* READY | REFUSED; payload 0: node_config as YAML */
+    VERB_ARM,       /* ARMED | REFUSED */
+    VERB_GO,        /* GOING | STOOD_DOWN */
+    VERB_CANCEL,    /* CANCELLED | STOPPING */
+    VERB_STOP,      /* STOPPING */
+    VERB_RELEASE,   /* RELEASED | REFUSED */
+    VERB_LIST,      /* LISTING; payload 0: YAML list of logs */
+    VERB_REMOVE,    /* REMOVED | REFUSED */
+    VERB_HAVE,      /* HAVING; is this input already here? */
+    VERB_POWER,     /* POWERED | REFUSED; power off or reboot */
+    VERB_INVENTORY, /* INVENTORIED; payload 0: node_facts as YAML */
+    VERB_BLINK,     /* BLINKING | REFUSED */
     /* herd to sheep, bulk port */
     VERB_PUT,   /* STORED | REFUSED; payload 0: bytes of an input file at offset */
     VERB_FETCH, /* DATA ...; grants credit for bytes of a log from an offset */
@@ -66,6 +68,8 @@ enum proto_verb {
     VERB_REMOVED,
     VERB_HAVING,
     VERB_POWERED,
+    VERB_INVENTORIED,
+    VERB_BLINKING,
     VERB_STORED,
     VERB_DATA, /* payload 0: bytes */
     /* sheep to the owner of the experiment, unasked and repeated until the next PING shows they
@@ -240,6 +244,9 @@ struct body_have { /* HAVE, HAVING, PUT, STORED */
 };
 struct body_power { /* POWER, POWERED */
     bool is_reboot;
+};
+struct body_blink {      /* BLINK, BLINKING */
+    int64_t duration_ns; /* 0: stop blinking */
 };
 struct body_fetch {
     char log[PROTO_NAME_SIZE];

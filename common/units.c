@@ -44,11 +44,11 @@ static const struct scale byte_scales[] = {
 };
 
 static const struct scale byte_aliases[] = {
-    {"kB",  1000                },
-    { "KB", 1000                },
-    { "MB", 1000LL * 1000       },
-    { "GB", 1000LL * 1000 * 1000},
-    { "TB", 1000LL * 1000 * 1000},
+    {"kB",  1000                       },
+    { "KB", 1000                       },
+    { "MB", 1000LL * 1000              },
+    { "GB", 1000LL * 1000 * 1000       },
+    { "TB", 1000LL * 1000 * 1000 * 1000},
 };
 
 static int64_t scale_find(const struct scale *scales, size_t count, const char *name)

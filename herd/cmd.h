@@ -63,6 +63,10 @@ extern const struct cmd cmd_enroll;
 extern const struct cmd cmd_exec;
 extern const struct cmd cmd_poweroff;
 extern const struct cmd cmd_reboot;
+extern const struct cmd cmd_blink;
+extern const struct cmd cmd_inventorize;
+extern const struct cmd cmd_preflight;
+extern const struct cmd cmd_deploy;
 
 /* Prints "herd NAME: text" (or a JSON object with --json) on standard error and returns the
  * exit status that belongs to the code. */

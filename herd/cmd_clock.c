@@ -2,12 +2,14 @@
 /* herd clock: what is known about the nodes' clocks, and what this network can prove. */
 #include "herd/ask.h"
 #include "herd/cli.h"
-#include "herd/clock_view.h"
+#include "herd/clock_record.h"
+#include "herd/clock_survey.h"
 #include "herd/cmd.h"
 #include "herd/context.h"
 #include "herd/report.h"
 
 #include "common/clock.h"
+#include "common/units.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -24,32 +26,48 @@ static const char USAGE[] =
     "           truth below 100 us.\n\n"
     "  -n, --count N    exchanges per node; default 16\n"
     "  -m, --max US     limit to judge by, as clock_error_max; default 100\n"
-    "  -t, --timeout S  per exchange; default 2\n\n"
+    "  -t, --timeout S  per exchange; default 2\n"
+    "      --record D   measure again and again for so long (10 min, 1 h), a line per node and\n"
+    "                   measurement into a file; at the end, what each clock did in that time:\n"
+    "                   its range, its drift. Ctrl-C ends it early, and it concludes\n"
+    "      --interval D between measurements; default 10 s\n"
+    "  -o, --output F   the file of --record; default clock_UTC.csv\n\n"
     "Examples:\n"
     "  herd clock\n"
-    "  herd clock -n 100 -m 50 --json\n\n"
+    "  herd clock -n 100 -m 50 --json\n"
+    "  herd clock --record 1h -o night.csv\n\n"
     "Exit status: 1 when a clock is proven off, unlocked, or a node does not answer.\n";
 
 enum {
+    OPTION_RECORD = 256,
+    OPTION_INTERVAL,
     COUNT = 16,
+    INTERVAL_S = 10,
     MAX_COUNT = 100000,
-    AT_A_TIME = 4,
     LIMIT_US = 100,
     TIMEOUT_MS = 2000,
     MAX_SECONDS = 3600,
+    MIN_DURATION_MS = 10,
+    MAX_DURATION_D = 30,
 };
 
 static const struct cli_option OPTIONS[] = {
-    {'n',  "count",   true },
-    { 'm', "max",     true },
-    { 't', "timeout", true },
-    { 0,   NULL,      false},
+    {'n',              "count",    true },
+    { 'm',             "max",      true },
+    { 't',             "timeout",  true },
+    { OPTION_RECORD,   "record",   true },
+    { OPTION_INTERVAL, "interval", true },
+    { 'o',             "output",   true },
+    { 0,               NULL,       false},
 };
+
+static const int64_t NS_PER_DAY = 86400 * INT64_C(1000000000);
 
 struct request {
     uint64_t count;
     int64_t limit_ns;
     int timeout_ms;
+    struct clock_record_request record; /* duration 0: once is enough */
     const char *nodes;
 };
 
@@ -58,75 +76,18 @@ struct survey {
     const struct request *request;
     struct context context;
     struct ask *ask;
-    struct clock_view *views;
-    struct body_clock *claims; /* of the last answer */
-    struct body_clock question;
-    bool *is_mute; /* did not answer once: not asked again */
-    size_t turn;   /* whose turn it is: every n_turns-th node */
-    size_t n_turns;
-    struct clock_median median;
-    bool has_median;
+    struct clock_survey clocks;
 };
-
-static const void *question_body(void *arg, size_t i)
-{
-    struct survey *survey = arg;
-
-    if (i % survey->n_turns != survey->turn || survey->is_mute[i]) {
-        return NULL;
-    }
-    memset(&survey->question, 0, sizeof(survey->question));
-    survey->question.t1_ns = clock_utc_ns();
-    return &survey->question;
-}
-
-static bool take_times(void *arg, const struct ask_answer *answer)
-{
-    struct survey *survey = arg;
-    const struct body_clock *clock = PROTO_CONST_BODY(answer->message, body_clock);
-
-    if (answer->message->verb == VERB_CLOCKED) {
-        survey->claims[answer->i] = *clock;
-        clock_view_add(&survey->views[answer->i], clock->t1_ns, clock->t2_ns, clock->t3_ns,
-                       answer->received_ns);
-    }
-    return true;
-}
-
-static void exchange(struct survey *survey)
-{
-    const struct ask_round round = { .verb = VERB_CLOCK,
-                                     .body = question_body,
-                                     .answer = take_times,
-                                     .arg = survey,
-                                     .timeout_ms = survey->request->timeout_ms };
-    size_t n_nodes = survey->context.inventory->n_nodes;
-
-    ask_hello(survey->ask, survey->request->timeout_ms, NULL, NULL);
-    /* A few at a time: a thousand answers at once would wait for each other, and every bound
-     * would be as wide as the crowd. */
-    survey->n_turns = (n_nodes + AT_A_TIME - 1) / AT_A_TIME;
-    for (survey->turn = 0; survey->turn < survey->n_turns; survey->turn++) {
-        for (uint64_t i = 0; i < survey->request->count; i++) {
-            ask_all(survey->ask, &round);
-            for (size_t k = survey->turn; k < n_nodes; k += survey->n_turns) {
-                survey->is_mute[k] = ask_state(survey->ask, k) != ASK_ANSWERED;
-            }
-        }
-    }
-    survey->has_median =
-        clock_view_median(survey->views, survey->context.inventory->n_nodes, &survey->median);
-}
 
 /* "" when nothing is wrong with it. */
 static const char *judge(const struct survey *survey, size_t i)
 {
-    const struct body_clock *claim = &survey->claims[i];
+    const struct body_clock *claim = &survey->clocks.claims[i];
 
-    if (survey->views[i].n_exchanges == 0) {
+    if (survey->clocks.views[i].n_exchanges == 0) {
         return "no answer";
     }
-    if (clock_view_is_proven_off(&survey->views[i], &survey->median,
+    if (clock_view_is_proven_off(&survey->clocks.views[i], &survey->clocks.median,
                                  survey->request->limit_ns)) {
         return "proven off";
     }
@@ -142,8 +103,8 @@ static const char *judge(const struct survey *survey, size_t i)
 
 static void put_json(const struct survey *survey, size_t i)
 {
-    const struct clock_view *view = &survey->views[i];
-    const struct body_clock *claim = &survey->claims[i];
+    const struct clock_view *view = &survey->clocks.views[i];
+    const struct body_clock *claim = &survey->clocks.claims[i];
     struct buf line = { 0 };
     struct json json = { .out = &line };
 
@@ -152,7 +113,8 @@ static void put_json(const struct survey *survey, size_t i)
     json_u64(&json, "exchanges", view->n_exchanges);
     if (view->n_exchanges > 0) {
         json_i64(&json, "offset_ns", view->offset_ns);
-        json_i64(&json, "offset_to_median_ns", view->offset_ns - survey->median.offset_ns);
+        json_i64(&json, "offset_to_median_ns",
+                 view->offset_ns - survey->clocks.median.offset_ns);
         json_i64(&json, "bound_ns", view->bound_ns);
         json_text(&json, "source", claim->source);
         json_bool(&json, "is_locked", claim->is_locked);
@@ -167,8 +129,8 @@ static void put_json(const struct survey *survey, size_t i)
 
 static void put_row(const struct survey *survey, struct table *table, size_t i)
 {
-    const struct clock_view *view = &survey->views[i];
-    const struct body_clock *claim = &survey->claims[i];
+    const struct clock_view *view = &survey->clocks.views[i];
+    const struct body_clock *claim = &survey->clocks.claims[i];
     char text[HUMAN_TEXT_SIZE];
 
     table_cell(table, "%s", survey->context.inventory->nodes[i].name);
@@ -177,7 +139,8 @@ static void put_row(const struct survey *survey, struct table *table, size_t i)
             table_cell(table, "-");
         }
     } else {
-        table_cell(table, "%s", human_ns(view->offset_ns - survey->median.offset_ns, text));
+        table_cell(table, "%s",
+                   human_ns(view->offset_ns - survey->clocks.median.offset_ns, text));
         table_cell(table, "+-%s", human_ns(view->bound_ns, text));
         table_cell(table, "%s", claim->source);
         table_cell(table, "%s", claim->is_locked ? "yes" : "no");
@@ -196,20 +159,21 @@ static void put_conclusion(const struct survey *survey)
     char median[HUMAN_TEXT_SIZE];
 
     for (size_t i = 0; i < survey->context.inventory->n_nodes; i++) {
-        const struct clock_view *view = &survey->views[i];
+        const struct clock_view *view = &survey->clocks.views[i];
 
         worst_ns =
             view->n_exchanges > 0 && view->bound_ns > worst_ns ? view->bound_ns : worst_ns;
     }
-    if (!survey->has_median) {
+    if (!survey->clocks.has_median) {
         return;
     }
-    printf("The median of the nodes is %s from this machine's clock. This network can prove a "
-           "clock off\nby more than %s; clock_error_max (%s here) below that rests on what the "
-           "daemons claim.\n",
-           human_ns(survey->median.offset_ns, median),
-           human_ns(worst_ns + survey->median.bound_ns + survey->request->limit_ns, proven),
-           human_ns(survey->request->limit_ns, limit));
+    printf(
+        "The median of the nodes is %s from this machine's clock. This network can prove a "
+        "clock off\nby more than %s; clock_error_max (%s here) below that rests on what the "
+        "daemons claim.\n",
+        human_ns(survey->clocks.median.offset_ns, median),
+        human_ns(worst_ns + survey->clocks.median.bound_ns + survey->request->limit_ns, proven),
+        human_ns(survey->request->limit_ns, limit));
 }
 
 static void print_all(const struct survey *survey)
@@ -251,31 +215,35 @@ static int conclude(const struct survey *survey)
         print_all(survey);
     }
     fflush(stdout);
-    return survey->has_median ? status : EXIT_NOBODY;
+    return survey->clocks.has_median ? status : EXIT_NOBODY;
+}
+
+static int run_once(struct survey *survey)
+{
+    clock_survey_run(&survey->clocks, survey->ask, survey->request->count,
+                     survey->request->timeout_ms);
+    return conclude(survey);
 }
 
 static int run_survey(struct survey *survey)
 {
-    size_t n_nodes = survey->context.inventory->n_nodes;
+    const struct request *request = survey->request;
     struct err err = { 0 };
     int status = 0;
 
-    survey->views = calloc(n_nodes + 1, sizeof(*survey->views));
-    survey->claims = calloc(n_nodes + 1, sizeof(*survey->claims));
-    survey->is_mute = calloc(n_nodes + 1, sizeof(*survey->is_mute));
     survey->ask = ask_open(survey->context.inventory, survey->context.selected,
                            &survey->context.key, &err);
-    if (survey->ask == NULL || survey->views == NULL || survey->claims == NULL
-        || survey->is_mute == NULL) {
+    if (survey->ask == NULL
+        || clock_survey_init(&survey->clocks, survey->context.inventory->n_nodes, &err) < 0) {
         status = cmd_fail(survey->options, "clock", &err);
+    } else if (request->record.duration_ns > 0) {
+        status = clock_record(survey->options, &survey->context, survey->ask, &survey->clocks,
+                              &request->record);
     } else {
-        exchange(survey);
-        status = conclude(survey);
+        status = run_once(survey);
     }
     ask_close(&survey->ask);
-    free(survey->views);
-    free(survey->claims);
-    free(survey->is_mute);
+    clock_survey_fini(&survey->clocks);
     return status;
 }
 
@@ -291,6 +259,49 @@ static double take_positive(const struct cmd_options *options, const char *text,
     return value;
 }
 
+/* 0 or an exit status. */
+static int take_duration(const struct cmd_options *options, const char *text, int64_t *ns)
+{
+    if (duration_parse(text, "s", ns) != UNIT_OK || *ns < MIN_DURATION_MS * NS_PER_MS
+        || *ns > MAX_DURATION_D * NS_PER_DAY) {
+        return cmd_misuse(options, "clock", "'%s' is no duration from %d ms to %d d", text,
+                          (int)MIN_DURATION_MS, (int)MAX_DURATION_D);
+    }
+    return 0;
+}
+
+static int take_option(const struct cmd_options *options, struct request *request, int option,
+                       const char *text)
+{
+    double value = 0;
+
+    if (option == OPTION_RECORD) {
+        return take_duration(options, text, &request->record.duration_ns);
+    }
+    if (option == OPTION_INTERVAL) {
+        return take_duration(options, text, &request->record.interval_ns);
+    }
+    if (option == 'o') {
+        request->record.output = text;
+        return 0;
+    }
+    value = take_positive(options, text,
+                          option == 'n'   ? MAX_COUNT
+                          : option == 'm' ? 1e12
+                                          : MAX_SECONDS);
+    if (value <= 0) {
+        return EXIT_USAGE;
+    }
+    if (option == 'n') {
+        request->count = (uint64_t)ceil(value);
+    } else if (option == 'm') {
+        request->limit_ns = (int64_t)(value * 1000);
+    } else {
+        request->timeout_ms = (int)(value * 1000);
+    }
+    return 0;
+}
+
 static int parse(const struct cmd_options *options, int argc, char **argv,
                  struct request *request)
 {
@@ -301,26 +312,20 @@ static int parse(const struct cmd_options *options, int argc, char **argv,
     int option = 0;
 
     while ((option = cli_next(&scan, &text)) != 0) {
-        double value = option == '?' ? 0
-                                     : take_positive(options, text,
-                                                     option == 'n'   ? MAX_COUNT
-                                                     : option == 'm' ? 1e12
-                                                                     : MAX_SECONDS);
+        int status = option == '?' ? EXIT_USAGE : take_option(options, request, option, text);
 
-        if (value <= 0) {
-            return EXIT_USAGE;
-        }
-        if (option == 'n') {
-            request->count = (uint64_t)ceil(value);
-        } else if (option == 'm') {
-            request->limit_ns = (int64_t)(value * 1000);
-        } else {
-            request->timeout_ms = (int)(value * 1000);
+        if (status != 0) {
+            return status;
         }
     }
     if (scan.n_operands > 1) {
         return cmd_misuse(options, "clock", "one set of nodes, not %d", scan.n_operands);
     }
+    if (request->record.duration_ns == 0 && request->record.output != NULL) {
+        return cmd_misuse(options, "clock", "-o belongs to --record");
+    }
+    request->record.count = request->count;
+    request->record.timeout_ms = request->timeout_ms;
     request->nodes = scan.n_operands == 1 ? argv[scan.at] : NULL;
     return 0;
 }
@@ -329,7 +334,8 @@ static int run(const struct cmd_options *options, int argc, char **argv)
 {
     struct request request = { .count = COUNT,
                                .limit_ns = LIMIT_US * NS_PER_US,
-                               .timeout_ms = TIMEOUT_MS };
+                               .timeout_ms = TIMEOUT_MS,
+                               .record.interval_ns = INTERVAL_S * NS_PER_S };
     struct survey survey = { .options = options, .request = &request };
     int status = parse(options, argc, argv, &request);
 

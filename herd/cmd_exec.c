@@ -3,13 +3,12 @@
 #include "herd/cli.h"
 #include "herd/cmd.h"
 #include "herd/context.h"
+#include "herd/each_node.h"
 #include "herd/report.h"
 #include "herd/ssh.h"
 
 #include "common/buf.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +33,6 @@ enum {
     OPTION_KNOWN_HOSTS,
     TIMEOUT_S = 10,
     MAX_SECONDS = 86400,
-    MAX_THREADS = 32,
     ANSWER_MAX = 1024 * 1024, /* of each stream of a node */
 };
 
@@ -64,7 +62,6 @@ struct job {
     const struct request *request;
     const struct context *context;
     struct outcome *outcomes;
-    atomic_size_t next;
 };
 
 /* ---- the command line ---- */
@@ -103,20 +100,6 @@ static int take_option(const struct cmd_options *options, struct request *reques
     }
 }
 
-/* One word for a shell, whatever is in it. */
-static void put_quoted(struct buf *out, const char *text)
-{
-    buf_text(out, "'");
-    for (; *text != '\0'; text++) {
-        if (*text == '\'') {
-            buf_text(out, "'\\''");
-        } else {
-            buf_append(out, text, 1);
-        }
-    }
-    buf_text(out, "'");
-}
-
 /* The words as ssh would send them; sudo gets them as one script. */
 static void make_command(struct request *request, int n_words, char **words)
 {
@@ -127,7 +110,7 @@ static void make_command(struct request *request, int n_words, char **words)
     }
     if (request->become) {
         buf_text(&request->command, "sudo -n -- sh -c ");
-        put_quoted(&request->command, script.data != NULL ? script.data : "");
+        ssh_quote_word(script.data != NULL ? script.data : "", &request->command);
     } else {
         buf_text(&request->command, script.data != NULL ? script.data : "");
     }
@@ -165,8 +148,9 @@ static int parse(const struct cmd_options *options, int argc, char **argv,
 
 /* ---- the nodes ---- */
 
-static void ask_node(const struct job *job, size_t i)
+static void ask_node(void *arg, size_t i)
 {
+    const struct job *job = arg;
     const struct inventory_node *node = &job->context->inventory->nodes[i];
     struct ssh_target target = job->request->target;
     struct outcome *outcome = &job->outcomes[i];
@@ -182,38 +166,6 @@ static void ask_node(const struct job *job, size_t i)
                                          &outcome->answer, ANSWER_MAX, &outcome->err)
                            == 0;
     ssh_link_close(&link);
-}
-
-static void *work(void *arg)
-{
-    struct job *job = arg;
-    size_t i = 0;
-
-    while ((i = atomic_fetch_add(&job->next, 1)) < job->context->inventory->n_nodes) {
-        if (job->context->selected[i]) {
-            ask_node(job, i);
-        }
-    }
-    return NULL;
-}
-
-/* libssh blocks: a few threads, so that one slow node delays nobody. */
-static void ask_all(struct job *job)
-{
-    pthread_t threads[MAX_THREADS];
-    size_t n_wanted = job->context->n_selected;
-    size_t n = 0;
-
-    n_wanted = n_wanted < MAX_THREADS ? n_wanted : MAX_THREADS;
-    while (n < n_wanted && pthread_create(&threads[n], NULL, work, job) == 0) {
-        n++;
-    }
-    if (n == 0) {
-        work(job);
-    }
-    for (size_t t = 0; t < n; t++) {
-        pthread_join(threads[t], NULL);
-    }
 }
 
 /* ---- what they said ---- */
@@ -343,7 +295,7 @@ static int exec_all(const struct cmd_options *options, const struct request *req
     for (size_t i = 0; i < context->inventory->n_nodes; i++) {
         job.outcomes[i].is_done = !context->selected[i];
     }
-    ask_all(&job);
+    each_node(context, ask_node, &job);
     status = show(options, &job);
     for (size_t i = 0; i < context->inventory->n_nodes; i++) {
         ssh_answer_fini(&job.outcomes[i].answer);

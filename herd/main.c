@@ -10,11 +10,12 @@
 #include <string.h>
 
 static const struct cmd *const COMMANDS[] = {
-    &cmd_run,        &cmd_harvest, &cmd_emulate, &cmd_attach,   &cmd_stop,   &cmd_check,
-    &cmd_status,     &cmd_alive,   &cmd_clock,   &cmd_ls,       &cmd_rm,     &cmd_retrieve,
-    &cmd_distribute, &cmd_keygen,  &cmd_sim,     &cmd_simulate, &cmd_enroll, &cmd_completion,
-    &cmd_info,       &cmd_build,   &cmd_verify,  &cmd_export,   &cmd_exec,   &cmd_poweroff,
-    &cmd_reboot,     NULL,
+    &cmd_run,      &cmd_harvest,     &cmd_emulate,    &cmd_attach,   &cmd_stop,
+    &cmd_check,    &cmd_status,      &cmd_alive,      &cmd_clock,    &cmd_ls,
+    &cmd_rm,       &cmd_retrieve,    &cmd_distribute, &cmd_keygen,   &cmd_sim,
+    &cmd_simulate, &cmd_enroll,      &cmd_completion, &cmd_info,     &cmd_build,
+    &cmd_verify,   &cmd_export,      &cmd_exec,       &cmd_poweroff, &cmd_reboot,
+    &cmd_blink,    &cmd_inventorize, &cmd_preflight,  &cmd_deploy,   NULL,
 };
 
 int main(int argc, char **argv)

@@ -17,6 +17,19 @@ struct ssh_link {
     int timeout_ms;
 };
 
+void ssh_quote_word(const char *text, struct buf *out)
+{
+    buf_text(out, "'");
+    for (; *text != '\0'; text++) {
+        if (*text == '\'') {
+            buf_text(out, "'\\''");
+        } else {
+            buf_append(out, text, 1);
+        }
+    }
+    buf_text(out, "'");
+}
+
 static int set_options(ssh_session session, const struct ssh_target *target, struct err *err)
 {
     const int no = 0;

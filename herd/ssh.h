@@ -44,4 +44,7 @@ void ssh_answer_fini(struct ssh_answer *answer);
 MUST_CHECK int ssh_link_exec(struct ssh_link *link, const char *command, const char *input,
                              struct ssh_answer *answer, size_t max_output, struct err *err);
 
+/* Appends text as one word for a shell, whatever is in it. */
+void ssh_quote_word(const char *text, struct buf *out);
+
 #endif

@@ -237,6 +237,7 @@ static void quit_recorder(struct agent *agent)
 static void close_all(struct agent *agent)
 {
     agent_stop_monitors(agent);
+    agent_machine_end(agent);
     quit_recorder(agent);
     worker_destroy(&agent->journalist);
     worker_destroy(&agent->worker);

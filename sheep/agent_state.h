@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "common/zap.h"
+#include "sheep/blink.h"
 #include "sheep/clock_claim.h"
 #include "sheep/config.h"
 #include "sheep/experiment.h"
@@ -84,6 +85,9 @@ struct agent {
     struct agent_monitors *monitors; /* while a recording runs */
     uint32_t ring_fill_max;
     bool is_pumping;
+
+    struct blink blink;
+    int blink_timer; /* 0: none */
 };
 
 /* ---- agent_experiment.c ---- */
@@ -122,6 +126,15 @@ void agent_scan_logs(struct agent *agent);
 void agent_release_log(struct agent *agent);
 void agent_fill_ended(struct body_ended *ended, const struct store_entry *entry);
 void agent_take_entry(struct agent *agent, const struct store_entry *entry);
+
+/* ---- agent_machine.c ---- */
+
+/* They answer the current message, at once or later; `who` is its sender's name. */
+void agent_power(struct agent *agent, const char *who, const struct body_power *body);
+void agent_inventory(struct agent *agent);
+void agent_blink(struct agent *agent, const char *who, const struct body_blink *body);
+/* At the agent's end: lights as they were. */
+void agent_machine_end(struct agent *agent);
 
 /* ---- agent_answer.c ---- */
 

@@ -3,7 +3,6 @@
 #include "sheep/agent_state.h"
 
 #include "common/log.h"
-#include "sheep/power.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -435,70 +434,19 @@ static void on_put(const struct call *call)
 
 /* ---- the machine ---- */
 
-struct power {
-    struct agent_request request;
-    const char *board;
-    struct body_power body;
-    struct err err;
-    bool has_failed;
-};
-
-static void run_power(void *arg)
-{
-    struct power *power = arg;
-
-    power->has_failed = power_ask(power->board, power->body.is_reboot, &power->err) < 0;
-}
-
-static void power_done(void *owner, void *arg)
-{
-    struct power *power = arg;
-
-    if (power->has_failed) {
-        log_warn("power: %s", power->err.text);
-        agent_refuse(owner, &power->request, &power->err);
-    } else {
-        agent_answer(owner, &power->request, VERB_POWERED, &power->body, NOTHING);
-    }
-    free(power);
-}
-
-static int ask_power(const struct call *call, struct err *err)
-{
-    struct agent *agent = call->agent;
-    struct power *power = calloc(1, sizeof(*power));
-    struct worker_job job = {
-        .run = run_power, .done = power_done, .owner = agent, .arg = power
-    };
-
-    if (power == NULL) {
-        return err_set(err, ERR_MEMORY, "power");
-    }
-    power->request = agent->current;
-    power->board = agent->config->board;
-    power->body = *PROTO_CONST_BODY(call->message, body_power);
-    log_warn("%s asks to %s this machine", call->peer->name,
-             power->body.is_reboot ? "reboot" : "power off");
-    if (worker_submit(agent->worker, &job, err) < 0) {
-        free(power);
-        return -1;
-    }
-    return 0;
-}
-
-/* Nobody's recording ends by it. */
 static void on_power(const struct call *call)
 {
-    struct agent *agent = call->agent;
-    struct err err = { 0 };
+    agent_power(call->agent, call->peer->name, PROTO_CONST_BODY(call->message, body_power));
+}
 
-    if (node_experiment_is_busy(&agent->node, clock_mono(&agent->clock))) {
-        err_set(&err, ERR_STATE, "in use by %s for experiment %s; herd stop ends it",
-                agent->journal.owner, agent->journal.experiment_name);
-    } else if (ask_power(call, &err) == 0) {
-        return;
-    }
-    agent_refuse(agent, &agent->current, &err);
+static void on_inventory(const struct call *call)
+{
+    agent_inventory(call->agent);
+}
+
+static void on_blink(const struct call *call)
+{
+    agent_blink(call->agent, call->peer->name, PROTO_CONST_BODY(call->message, body_blink));
 }
 
 /* ---- the table ---- */
@@ -506,12 +454,24 @@ static void on_power(const struct call *call)
 typedef void (*verb_fn)(const struct call *call);
 
 static const verb_fn VERBS[N_VERBS] = {
-    [VERB_HELLO] = on_hello,     [VERB_PING] = on_ping,       [VERB_CLOCK] = on_clock,
-    [VERB_STATUS] = on_status,   [VERB_PREPARE] = on_prepare, [VERB_ARM] = on_arm,
-    [VERB_GO] = on_go,           [VERB_CANCEL] = on_cancel,   [VERB_STOP] = on_stop,
-    [VERB_RELEASE] = on_release, [VERB_LIST] = on_list,       [VERB_REMOVE] = on_remove,
-    [VERB_HAVE] = on_have,       [VERB_PUT] = on_put,         [VERB_FETCH] = on_fetch,
+    [VERB_HELLO] = on_hello,
+    [VERB_PING] = on_ping,
+    [VERB_CLOCK] = on_clock,
+    [VERB_STATUS] = on_status,
+    [VERB_PREPARE] = on_prepare,
+    [VERB_ARM] = on_arm,
+    [VERB_GO] = on_go,
+    [VERB_CANCEL] = on_cancel,
+    [VERB_STOP] = on_stop,
+    [VERB_RELEASE] = on_release,
+    [VERB_LIST] = on_list,
+    [VERB_REMOVE] = on_remove,
+    [VERB_HAVE] = on_have,
+    [VERB_PUT] = on_put,
+    [VERB_FETCH] = on_fetch,
     [VERB_POWER] = on_power,
+    [VERB_INVENTORY] = on_inventory,
+    [VERB_BLINK] = on_blink,
 };
 
 static bool answer_again(struct agent *agent)

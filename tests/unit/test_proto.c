@@ -208,8 +208,9 @@ static void test_a_refusal_can_be_answered(void **state)
 /* Who may say what: observers look, operators act, sheep answer, strangers nothing. */
 static void test_roles_are_checked_on_every_verb(void **state)
 {
-    static const enum proto_verb OBSERVED[] = { VERB_HELLO,  VERB_PING, VERB_CLOCK,
-                                                VERB_STATUS, VERB_LIST, VERB_FETCH };
+    static const enum proto_verb OBSERVED[] = { VERB_HELLO,    VERB_PING, VERB_CLOCK,
+                                                VERB_STATUS,   VERB_LIST, VERB_FETCH,
+                                                VERB_INVENTORY };
     unsigned n_observed = 0;
     const struct proto_frame nothing = { NULL, 0 };
 

@@ -68,6 +68,8 @@ static void test_bytes(void **state)
     assert_true(bytes == 64ULL << 20);
     assert_int_equal(bytes_parse("1.5 kB", &bytes), UNIT_OK);
     assert_true(bytes == 1500);
+    assert_int_equal(bytes_parse("2 TB", &bytes), UNIT_OK);
+    assert_int_equal(bytes, UINT64_C(2000000000000));
     assert_int_equal(bytes_parse("18446744073709551615", &bytes), UNIT_OK);
     assert_true(bytes == UINT64_MAX);
     assert_int_equal(bytes_parse("18446744073709551615 KiB", &bytes), UNIT_OUT_OF_RANGE);

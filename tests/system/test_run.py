@@ -41,9 +41,10 @@ def check_file(path, samples, mode):
             assert len(file["data"][name]) == samples, (path, name, len(file["data"][name]))
         assert set(numpy.diff(file["data/time"][:].astype("int64"))) == {10000}
         assert len(file["gaps"]["first_sample"]) == 0 if "first_sample" in file["gaps"] else True
-    for tool in (["h5dump", "-H"], ["h5stat"]):
-        done = subprocess.run([*tool, path], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, (tool, done.stderr)
+    for tool in ("h5dump", "h5stat"):
+        done = subprocess.run([tool, path], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                              text=True, check=False)
+        assert done.returncode == 0 and not done.stderr, (tool, done.stderr)
     checked = support("h5_check.py", path)
     assert checked.status == 0, str(checked)
 
@@ -98,16 +99,16 @@ def test_a_harvest_then_its_emulation_over_four_nodes():
 
 def test_json_and_exit_status_are_for_machines():
     with Flock(2) as flock:
-        for _ in range(4):  # the default limit of 100 us needs a host that is not busy
-            done = flock.herd("harvest", "-d", "1", "-o", flock.results, "--json")
-            if done.status == 0:
-                break
-        assert done.status == 0, str(done)
+        done = flock.herd("harvest", "-d", "1", "-o", flock.results, "--json")
         summary = done.lines()[-1]
-        print("note: last line", json.dumps(summary)[:200])
-        verdicts = {node["node"]: node["verdict"] for node in summary["nodes"]}
-        assert set(verdicts) == set(flock.names), summary
-        assert all(verdict.startswith("valid") for verdict in verdicts.values()), summary
+        assert {node["node"] for node in summary["nodes"]} == set(flock.names), summary
+        for node in summary["nodes"]:
+            # the default limit of 100 us; a host that is very busy may hold a board up for longer
+            print(f"figure: {node['node']}: {node['verdict']}, {node['start_error_ns']} ns from T")
+            is_good = abs(node["start_error_ns"]) <= 100_000
+            assert node["verdict"].startswith("valid" if is_good else "invalid"), summary
+        is_valid = all(node["verdict"].startswith("valid") for node in summary["nodes"])
+        assert done.status == (0 if is_valid else 1), str(done)
         assert flock.herd("alive").status == 0
         for name in flock.names:
             flock.kill(name)

@@ -9,12 +9,17 @@
 
 /* A reading never weighs more than one of this width: below it skew rules, not the bracket. */
 static const double BOUND_FLOOR_NS = 200.0;
+/* A crystal's rate drifts with temperature by some 0.2 ppm/s at worst, so that after t seconds
+ * it is off the line by half of that times t^2: older readings count less. */
+static const double DRIFT_NS_PER_S2 = 100.0;
 /* A crystal and its correction by the clock's daemon, one sigma. */
 static const double RATE_PRIOR_SIGMA = 100e-6 * PRU_TICK_NS;
 static const double NS_PER_SAMPLE = 10000.0;
 static const double STEER_LIMIT = 200e-6;
-static const double STEER_GAIN_PER_S = 0.7;
+static const double STEER_GAIN_PER_S = 1.0;
 static const double STEER_INTEGRAL_PER_S2 = 0.1;
+/* The integral is for a rate that the map does not see yet; a late start is not one. */
+static const double STEER_INTEGRAL_MAX_NS = 5000.0;
 static const double STEER_INTEGRAL_LIMIT_PPM = 20.0;
 /* Reading UTC and the monotonic clock one after the other differs by less, without a step. */
 static const int64_t STEP_FLOOR_NS = 5000;
@@ -62,7 +67,9 @@ static void fit(struct clock_map *map)
         const struct clock_reading *reading = &map->readings[i];
         double x = ticks_between(map->base_tick, reading->tick);
         double y = (double)(reading->mono_ns - origin_ns) - x * PRU_TICK_NS;
-        double sigma = fmax((double)reading->bound_ns, BOUND_FLOOR_NS);
+        double age_s = x * PRU_TICK_NS * 1e-9;
+        double sigma = hypot(fmax((double)reading->bound_ns, BOUND_FLOOR_NS),
+                             DRIFT_NS_PER_S2 * age_s * age_s);
         double weight = 1.0 / (sigma * sigma);
 
         sw += weight;
@@ -141,8 +148,7 @@ uint32_t clock_steer(struct clock_steering *steering, const struct clock_map *ma
     double wanted = period * (1.0 - correction_ppm * 1e-6) / nominal - 1.0;
     double allowed = clamp(wanted, STEER_LIMIT);
 
-    /* While the limit holds the period, an integral would only wind up. */
-    if (fabs(wanted) <= STEER_LIMIT) {
+    if (fabs((double)residual_ns) <= STEER_INTEGRAL_MAX_NS && fabs(wanted) <= STEER_LIMIT) {
         steering->integral_ppm += STEER_INTEGRAL_PER_S2 * residual_ppm * interval_ms * 1e-3;
         steering->integral_ppm = clamp(steering->integral_ppm, STEER_INTEGRAL_LIMIT_PPM);
     }

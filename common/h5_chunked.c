@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/h5_chunked.h"
 
+#include "common/plane_deflate.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 enum {
     RAW_MASK_2 = 3, /* both filters left out for this chunk */
@@ -13,10 +14,9 @@ enum {
 
 struct h5_packer {
     hid_t file;
-    unsigned level; /* 0: datasets have no filters */
-    z_stream stream;
-    bool has_stream;
-    uint8_t *planes; /* shuffled */
+    unsigned level;                /* 0: datasets have no filters */
+    struct plane_deflate *deflate; /* NULL at level 0 */
+    uint8_t *planes;               /* shuffled */
     uint8_t *packed;
     size_t capacity; /* of planes; packed holds the bound of it */
 };
@@ -46,9 +46,8 @@ struct h5_packer *h5_packer_create(hid_t file, unsigned level, struct err *err)
     }
     packer->file = file;
     packer->level = level;
-    packer->has_stream = level > 0 && deflateInit(&packer->stream, (int)level) == Z_OK;
-    if (level > 0 && !packer->has_stream) {
-        err_set(err, ERR_MEMORY, "compressor of level %u", level);
+    packer->deflate = level > 0 ? plane_deflate_create(level, err) : NULL;
+    if (level > 0 && packer->deflate == NULL) {
         h5_packer_destroy(&packer);
     }
     return packer;
@@ -61,9 +60,7 @@ void h5_packer_destroy(struct h5_packer **packer_p)
     if (packer == NULL) {
         return;
     }
-    if (packer->has_stream) {
-        deflateEnd(&packer->stream);
-    }
+    plane_deflate_destroy(&packer->deflate);
     free(packer->planes);
     free(packer->packed);
     free(packer);
@@ -78,7 +75,7 @@ static int reserve(struct h5_packer *packer, size_t size, struct err *err)
     free(packer->planes);
     free(packer->packed);
     packer->planes = malloc(size);
-    packer->packed = malloc(compressBound((uLong)size));
+    packer->packed = malloc(plane_deflate_bound(size));
     packer->capacity = size;
     if (packer->planes == NULL || packer->packed == NULL) {
         packer->capacity = 0;
@@ -101,18 +98,9 @@ static void shuffle(const uint8_t *data, size_t size, size_t type_bytes, uint8_t
 /* The packed size, or 0 when that is no gain. */
 static size_t pack(struct h5_packer *packer, const void *data, size_t size, size_t type_bytes)
 {
-    z_stream *stream = &packer->stream;
-
     shuffle(data, size, type_bytes, packer->planes);
-    deflateReset(stream);
-    stream->next_in = packer->planes;
-    stream->avail_in = (uInt)size;
-    stream->next_out = packer->packed;
-    stream->avail_out = (uInt)compressBound((uLong)size);
-    if (deflate(stream, Z_FINISH) != Z_STREAM_END || stream->total_out >= size) {
-        return 0;
-    }
-    return stream->total_out;
+    return plane_deflate(packer->deflate, packer->planes, size / type_bytes, type_bytes,
+                         packer->packed, plane_deflate_bound(size));
 }
 
 static hid_t make_plan(const struct h5_packer *packer, const struct h5_chunked_spec *spec)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Shuffle and deflate, byte for byte what HDF5's two filters would make of a chunk of u32. */
+/* Shuffle and deflate: what HDF5's two filters undo when they read a chunk of u32. */
+#include "common/plane_deflate.h"
 #include "common/rlog.h"
 
 #include <stdlib.h>
@@ -7,17 +8,20 @@
 #include <zlib.h>
 
 struct rlog_deflate {
-    z_stream stream;
+    struct plane_deflate *planes;
 };
 
 struct rlog_deflate *rlog_deflate_create(unsigned level, struct err *err)
 {
     struct rlog_deflate *state = calloc(1, sizeof(*state));
 
-    if (state == NULL || deflateInit(&state->stream, (int)level) != Z_OK) {
-        free(state);
+    if (state == NULL) {
         err_set(err, ERR_MEMORY, "compressor of level %u", level);
         return NULL;
+    }
+    state->planes = plane_deflate_create(level, err);
+    if (state->planes == NULL) {
+        rlog_deflate_destroy(&state);
     }
     return state;
 }
@@ -25,7 +29,7 @@ struct rlog_deflate *rlog_deflate_create(unsigned level, struct err *err)
 void rlog_deflate_destroy(struct rlog_deflate **state)
 {
     if (*state != NULL) {
-        deflateEnd(&(*state)->stream);
+        plane_deflate_destroy(&(*state)->planes);
         free(*state);
         *state = NULL;
     }
@@ -33,7 +37,7 @@ void rlog_deflate_destroy(struct rlog_deflate **state)
 
 size_t rlog_deflate_bound(size_t count)
 {
-    return compressBound((uLong)(count * sizeof(uint32_t)));
+    return plane_deflate_bound(count * sizeof(uint32_t));
 }
 
 /* All lowest bytes first, then the second ones, and so on (HDF5's shuffle filter). */
@@ -66,19 +70,9 @@ static void unshuffle(const uint8_t *planes, size_t count, uint32_t *samples)
 size_t rlog_deflate_u32(struct rlog_deflate *state, const uint32_t *samples, size_t count,
                         uint32_t *scratch, uint8_t *out, size_t capacity)
 {
-    z_stream *stream = &state->stream;
-    size_t size = count * sizeof(uint32_t);
-
     shuffle(samples, count, (uint8_t *)scratch);
-    deflateReset(stream);
-    stream->next_in = (Bytef *)scratch;
-    stream->avail_in = (uInt)size;
-    stream->next_out = out;
-    stream->avail_out = (uInt)capacity;
-    if (deflate(stream, Z_FINISH) != Z_STREAM_END || stream->total_out >= size) {
-        return 0;
-    }
-    return stream->total_out;
+    return plane_deflate(state->planes, (const uint8_t *)scratch, count, sizeof(uint32_t), out,
+                         capacity);
 }
 
 int rlog_inflate_u32(const uint8_t *payload, size_t size, uint32_t *samples, size_t count,

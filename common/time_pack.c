@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/time_pack.h"
 
-#include <stdbool.h>
+#include "common/adler.h"
+#include "common/deflate_code.h"
+
 #include <string.h>
-#include <zlib.h>
 
 enum {
     STEP_NS = 10000,
@@ -11,95 +12,31 @@ enum {
     N_LOW_PLANES = 3,
     PERIOD_0 = 16,   /* samples after which the lowest byte repeats, */
     PERIOD_1 = 4096, /* and the one above it */
-    MIN_MATCH = 3,
-    MAX_MATCH = 258,
-    ADLER_PRIME = 65521,
-    END_OF_BLOCK = 256
 };
-
-/* Bits from the lowest on, as deflate wants them (RFC 1951, 3.1.1). */
-struct bits {
-    uint8_t *at;
-    uint64_t held;
-    unsigned n_held;
-};
-
-/* Adler-32 (RFC 1950, 8.2). */
-struct adler {
-    uint32_t low;
-    uint32_t high;
-};
-
-static void adler_add(struct adler *sum, const uint8_t *bytes, size_t size)
-{
-    uLong both = adler32((uLong)sum->high << 16 | sum->low, bytes, (uInt)size);
-
-    sum->low = (uint32_t)(both & 0xFFFF);
-    sum->high = (uint32_t)(both >> 16);
-}
-
-/* The same byte `count` times. */
-static void adler_add_run(struct adler *sum, uint8_t byte, uint64_t count)
-{
-    uint64_t high = sum->high + count * sum->low + byte * (count * (count + 1) / 2);
-
-    sum->low = (uint32_t)((sum->low + count * byte) % ADLER_PRIME);
-    sum->high = (uint32_t)(high % ADLER_PRIME);
-}
-
-static void put_bits(struct bits *bits, uint32_t value, unsigned count)
-{
-    bits->held |= (uint64_t)value << bits->n_held;
-    bits->n_held += count;
-    while (bits->n_held >= 8) {
-        *bits->at++ = (uint8_t)bits->held;
-        bits->held >>= 8;
-        bits->n_held -= 8;
-    }
-}
-
-/* Codes of at most 16 bits, which deflate wants from their highest bit on. */
-static uint32_t reverse(uint32_t value, unsigned count)
-{
-    value = (value & 0x5555) << 1 | (value >> 1 & 0x5555);
-    value = (value & 0x3333) << 2 | (value >> 2 & 0x3333);
-    value = (value & 0x0F0F) << 4 | (value >> 4 & 0x0F0F);
-    value = (value & 0x00FF) << 8 | value >> 8;
-    return value >> (16 - count);
-}
 
 /* The fixed codes of RFC 1951, 3.2.6. */
 static void put_symbol(struct bits *bits, unsigned symbol)
 {
     if (symbol < 144) {
-        put_bits(bits, reverse(0x30 + symbol, 8), 8);
+        bits_put(bits, bits_reverse(0x30 + symbol, 8), 8);
     } else if (symbol < 256) {
-        put_bits(bits, reverse(0x190 + symbol - 144, 9), 9);
+        bits_put(bits, bits_reverse(0x190 + symbol - 144, 9), 9);
     } else if (symbol < 280) {
-        put_bits(bits, reverse(symbol - 256, 7), 7);
+        bits_put(bits, bits_reverse(symbol - 256, 7), 7);
     } else {
-        put_bits(bits, reverse(0xC0 + symbol - 280, 8), 8);
+        bits_put(bits, bits_reverse(0xC0 + symbol - 280, 8), 8);
     }
 }
 
-/* Lengths and distances are coded alike (3.2.5): groups of 4 or 2 codes, each group with one
- * more extra bit than the one before. */
 static void put_length(struct bits *bits, unsigned length)
 {
-    unsigned rest = length - MIN_MATCH;
-    unsigned n_extra = 0;
+    struct deflate_length code = deflate_length(length);
 
-    if (length == MAX_MATCH) {
-        put_symbol(bits, 285);
-        return;
-    }
-    while (rest >> n_extra >= 8) {
-        n_extra++;
-    }
-    put_symbol(bits, 257 + 4 * n_extra + (rest >> n_extra));
-    put_bits(bits, rest & ((1u << n_extra) - 1), n_extra);
+    put_symbol(bits, code.symbol);
+    bits_put(bits, code.extra, code.n_extra);
 }
 
+/* Groups of 2 codes, each with one more extra bit than the one before. */
 static void put_distance(struct bits *bits, unsigned distance)
 {
     unsigned rest = distance - 1;
@@ -108,20 +45,16 @@ static void put_distance(struct bits *bits, unsigned distance)
     while (rest >> n_extra >= 4) {
         n_extra++;
     }
-    put_bits(bits, reverse(2 * n_extra + (rest >> n_extra), 5), 5);
-    put_bits(bits, rest & ((1u << n_extra) - 1), n_extra);
+    bits_put(bits, bits_reverse(2 * n_extra + (rest >> n_extra), 5), 5);
+    bits_put(bits, rest & ((1u << n_extra) - 1), n_extra);
 }
 
-/* Matches of `length` bytes in all, which is at least MIN_MATCH. */
+/* Matches of `length` bytes in all, which is at least DEFLATE_MIN_MATCH. */
 static void put_run(struct bits *bits, unsigned length, unsigned distance)
 {
     while (length > 0) {
-        unsigned part = length < MAX_MATCH ? length : MAX_MATCH;
+        unsigned part = deflate_part(length);
 
-        /* what is left must be a match, too */
-        if (length > MAX_MATCH && length - part < MIN_MATCH) {
-            part = length - MIN_MATCH;
-        }
         put_length(bits, part);
         put_distance(bits, distance);
         length -= part;
@@ -130,7 +63,7 @@ static void put_run(struct bits *bits, unsigned length, unsigned distance)
 
 static unsigned match_length(const uint8_t *plane, unsigned at, unsigned distance, unsigned end)
 {
-    unsigned most = end - at < MAX_MATCH ? end - at : MAX_MATCH;
+    unsigned most = end - at < DEFLATE_MAX_MATCH ? end - at : DEFLATE_MAX_MATCH;
     unsigned length = 0;
 
     while (length + 8 <= most
@@ -168,7 +101,7 @@ static void put_searched(struct bits *bits, const uint8_t *plane, unsigned end,
         unsigned distance = 0;
         unsigned length = find_match(plane, at, end, distances, &distance);
 
-        if (length < MIN_MATCH) {
+        if (length < DEFLATE_MIN_MATCH) {
             put_symbol(bits, plane[at++]);
             continue;
         }
@@ -221,7 +154,7 @@ static void put_high_plane(struct bits *bits, uint64_t first_ns, unsigned p, str
         adler_add_run(sum, byte, count);
         put_symbol(bits, byte);
         at += count;
-        if (count > MIN_MATCH) {
+        if (count > DEFLATE_MIN_MATCH) {
             put_run(bits, count - 1, 1);
         } else {
             for (unsigned i = 1; i < count; i++) {
@@ -236,17 +169,14 @@ size_t time_pack(uint64_t first_ns, uint8_t out[TIME_PACK_BYTES])
     struct bits bits = { .at = out };
     struct adler sum = { .low = 1 };
 
-    put_bits(&bits, 0x0178, 16); /* CMF 0x78, FLG 0x01: window of 32 KiB, fastest */
-    put_bits(&bits, 3, 3);       /* last block, fixed codes */
+    bits_put(&bits, 0x0178, 16); /* CMF 0x78, FLG 0x01: window of 32 KiB, fastest */
+    bits_put(&bits, 3, 3);       /* last block, fixed codes */
     put_low_planes(&bits, first_ns, &sum);
     for (unsigned p = N_LOW_PLANES; p < N_PLANES; p++) {
         put_high_plane(&bits, first_ns, p, &sum);
     }
-    put_symbol(&bits, END_OF_BLOCK);
-    put_bits(&bits, 0, (8 - bits.n_held) & 7);
-    put_bits(&bits, sum.high >> 8, 8);
-    put_bits(&bits, sum.high & 255, 8);
-    put_bits(&bits, sum.low >> 8, 8);
-    put_bits(&bits, sum.low & 255, 8);
+    put_symbol(&bits, DEFLATE_END_OF_BLOCK);
+    bits_align(&bits);
+    adler_put(&sum, &bits);
     return (size_t)(bits.at - out);
 }

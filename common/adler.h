@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Adler-32 (RFC 1950, 8.2), with a short cut for bytes that repeat. */
+#ifndef COMMON_ADLER_H
+#define COMMON_ADLER_H
+
+#include "common/bits.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct adler {
+    uint32_t low; /* 1 at first */
+    uint32_t high;
+};
+
+void adler_add(struct adler *sum, const uint8_t *bytes, size_t size);
+
+/* The same byte `count` times, count < 2^28. */
+void adler_add_run(struct adler *sum, uint8_t byte, size_t count);
+
+/* Highest byte first, as a zlib stream ends. */
+void adler_put(const struct adler *sum, struct bits *bits);
+
+#endif

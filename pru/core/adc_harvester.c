@@ -156,7 +156,7 @@ static void step_voc(struct adc_harvester *h, struct adc_output *output)
     }
     if (h->interval_step + 1 == p->duration_n) {
         voc_uV = calib_from_code(&h->params->adc_voltage, output->recorded.voltage);
-        h->set_uV = fx_part_n16(voc_uV, p->setpoint_n16);
+        h->set_uV = fx_mul_down(voc_uV, p->setpoint_n16, 16);
         limit_set(h);
         write_set(h, output);
     }

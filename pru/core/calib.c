@@ -7,7 +7,7 @@ static uint32_t scale_code(const struct vsource_channel *channel, uint32_t code)
 {
     uint64_t product = fx_mul_u32(channel->factor, fx_min_u32(code, CALIB_ADC_MAX));
 
-    return fx_clamp_u32((product + channel->round) >> 16);
+    return fx_clamp_u32(fx_shift_right(product + channel->round, 16));
 }
 
 uint32_t calib_from_code(const struct vsource_channel *channel, uint32_t code)

@@ -35,7 +35,7 @@ void converter_init(struct converter *converter, const struct vsource_converter 
 
 static uint64_t to_n8(uint64_t power_fW)
 {
-    return power_fW >> 56 != 0 ? UINT64_MAX : power_fW << 8;
+    return fx_high(power_fW) >> 24 != 0 ? UINT64_MAX : fx_raise(power_fW, 8);
 }
 
 static void input_boost(struct converter *c, uint32_t I_nA, struct store_flow *flow)
@@ -56,7 +56,7 @@ static void input_boost(struct converter *c, uint32_t I_nA, struct store_flow *f
 
 static uint32_t resistor_drop(const struct converter *c, uint32_t I_nA)
 {
-    return fx_clamp_u32(fx_mul_u32(I_nA, c->params->R_input_kOhm_n28) >> 28);
+    return fx_mul_down(I_nA, c->params->R_input_kOhm_n28, 28);
 }
 
 /* Without boost a current flows: what the source gives, as far as its voltage lies above the
@@ -65,15 +65,15 @@ static void input_diode(struct converter *c, const struct store *store, uint32_t
                         struct store_flow *flow)
 {
     struct vsource_scale inverse;
-    uint64_t V_uV_n8 = (uint64_t)c->V_input_uV << 8;
-    uint64_t I_n32 = (uint64_t)I_nA << 32;
+    uint64_t V_uV_n8 = fx_raise(c->V_input_uV, 8);
+    uint64_t I_n32 = fx_join(I_nA, 0);
     uint64_t most_n32 = 0;
 
     inverse = fx_reciprocal(fx_add_u32(store->R_kOhm_n28, c->params->R_input_kOhm_n28));
     inverse.shift -= 32;
     /* n8 / n28 to n32 */
-    most_n32 = fx_scale(fx_sub_u64(V_uV_n8, store_voltage(store, flow)) << 20, inverse);
-    if (I_n32 > most_n32) {
+    most_n32 = fx_scale(fx_raise(fx_sub_u64(V_uV_n8, store_voltage(store, flow)), 20), inverse);
+    if (fx_is_less_u64(most_n32, I_n32)) {
         I_n32 = most_n32;
         I_nA = fx_high(most_n32);
     }
@@ -91,11 +91,12 @@ static void input_feedback(struct converter *c, const struct store *store, uint3
     uint32_t behind_uV = fx_sub_u32(c->V_input_uV, drop_uV);
     uint64_t needed_uV_n8 = 0;
 
-    needed_uV_n8 = store_voltage(store, flow) + (fx_mul_u32(I_nA, store->R_kOhm_n28) >> 20);
+    needed_uV_n8 =
+        store_voltage(store, flow) + fx_shift_right(fx_mul_u32(I_nA, store->R_kOhm_n28), 20);
     c->V_request_uV = fx_add_u32(c->V_mid_uV, fx_add_u32(drop_uV, c->params->V_input_drop_uV));
     c->P_input_fW_n8 = to_n8(fx_mul_u32(behind_uV, I_nA));
-    if ((uint64_t)behind_uV << 8 >= needed_uV_n8) {
-        flow->charge_nA_n32 = (uint64_t)I_nA << 32;
+    if (!fx_is_less_u64(fx_raise(behind_uV, 8), needed_uV_n8)) {
+        flow->charge_nA_n32 = fx_join(I_nA, 0);
     } else {
         flow->charge_fW_n8 = c->P_input_fW_n8;
     }
@@ -138,7 +139,7 @@ void converter_output(struct converter *converter, uint32_t I_out_nA, struct sto
     }
     if (!has(converter, VSOURCE_HAS_BUCK)) {
         converter->P_output_fW_n8 = to_n8(power_fW);
-        flow->discharge_nA_n32 = fx_add_u64(flow->discharge_nA_n32, (uint64_t)I_out_nA << 32);
+        flow->discharge_nA_n32 = fx_add_u64(flow->discharge_nA_n32, fx_join(I_out_nA, 0));
         return;
     }
     /* n16 to n8 */
@@ -148,7 +149,7 @@ void converter_output(struct converter *converter, uint32_t I_out_nA, struct sto
         /* Passing through: at least the target's own current leaves the store. */
         uint64_t through_n8 = to_n8(fx_mul_u32(converter->V_mid_uV, I_out_nA));
 
-        if (converter->P_output_fW_n8 < through_n8) {
+        if (fx_is_less_u64(converter->P_output_fW_n8, through_n8)) {
             flow->discharge_fW_n8 = fx_add_u64(flow->discharge_fW_n8, through_n8);
             return;
         }

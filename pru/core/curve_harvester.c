@@ -162,7 +162,7 @@ static struct curve_point step_voc(struct curve_harvester *h, struct curve_point
         h->n_beyond = 0; /* the set-point is out of reach on purpose */
         output.current_nA = 0;
     } else if (h->interval_step == p->duration_n) {
-        h->set_uV = fx_part_n16(h->voc_now_uV, p->setpoint_n16);
+        h->set_uV = fx_mul_down(h->voc_now_uV, p->setpoint_n16, 16);
         output.current_nA = 0;
     }
     return output;
@@ -207,10 +207,10 @@ static struct curve_point step_po(struct curve_harvester *h, struct curve_point 
         return output;
     }
     power_fW = fx_mul_u32(output.voltage_uV, output.current_nA);
-    if (power_fW > h->power_fW) {
+    if (fx_is_less_u64(h->power_fW, power_fW)) {
         move_set(h);
         h->step_uV = fx_add_u32(h->step_uV, h->step_uV);
-    } else if (power_fW == 0 && h->set_uV > 0) {
+    } else if (fx_is_zero_u64(power_fW) && h->set_uV > 0) {
         h->is_rising = true;
         h->step_uV = start_uV;
         h->set_uV = fx_sub_u32(h->set_uV, quadruple(start_uV));
@@ -231,13 +231,13 @@ static struct curve_point step_opt(struct curve_harvester *h, struct curve_point
 
     h->age_next++;
     h->age_now++;
-    if (power_fW >= h->best_next_fW && input.voltage_uV >= p->voltage_min_uV
+    if (!fx_is_less_u64(power_fW, h->best_next_fW) && input.voltage_uV >= p->voltage_min_uV
         && input.voltage_uV <= p->voltage_max_uV) {
         h->age_next = 0;
         h->best_next_fW = power_fW;
         h->best_next = input;
     }
-    if (is_outdated(h) || h->best_next_fW >= h->best_now_fW) {
+    if (is_outdated(h) || !fx_is_less_u64(h->best_next_fW, h->best_now_fW)) {
         h->age_now = h->age_next;
         h->best_now_fW = h->best_next_fW;
         h->best_now = h->best_next;

@@ -72,12 +72,17 @@ static struct position find_current(uint32_t current_nA, uint32_t log2, bool is_
 }
 
 /* Rounded to nearest, so that the mean is kept. */
+static uint32_t part_of(uint32_t difference, uint32_t fraction_n12)
+{
+    return fx_low(fx_shift_right(fx_mul_u32(difference, fraction_n12) + HALF, FRACTION_BITS));
+}
+
 static uint32_t mix(uint32_t a, uint32_t b, uint32_t fraction_n12)
 {
     if (b >= a) {
-        return a + (uint32_t)((fx_mul_u32(b - a, fraction_n12) + HALF) >> FRACTION_BITS);
+        return a + part_of(b - a, fraction_n12);
     }
-    return a - (uint32_t)((fx_mul_u32(a - b, fraction_n12) + HALF) >> FRACTION_BITS);
+    return a - part_of(a - b, fraction_n12);
 }
 
 static uint32_t mix_row(const uint32_t *row, struct position at)

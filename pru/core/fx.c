@@ -8,14 +8,9 @@ uint32_t fx_offset_u32(uint32_t value, int32_t offset)
     return offset >= 0 ? fx_add_u32(value, size) : fx_sub_u32(value, size);
 }
 
-uint32_t fx_part_n16(uint32_t value, uint32_t part_n16)
+uint32_t fx_mul_down(uint32_t a, uint32_t b, uint32_t n)
 {
-    return fx_clamp_u32(fx_mul_u32(value, part_n16) >> 16);
-}
-
-static uint64_t join(uint32_t high, uint32_t low)
-{
-    return ((uint64_t)high << 32) | low;
+    return fx_clamp_u32(fx_shift_right(fx_mul_u32(a, b), n));
 }
 
 uint64_t fx_shift_left(uint64_t value, uint32_t n)
@@ -23,22 +18,16 @@ uint64_t fx_shift_left(uint64_t value, uint32_t n)
     uint32_t high = fx_high(value);
     uint32_t low = fx_low(value);
 
-    if (value == 0 || n == 0) {
+    if (fx_is_zero_u64(value) || n == 0) {
         return value;
     }
     if (fx_top_bit_u64(value) + n > 63) {
         return UINT64_MAX;
     }
     if (n >= 32) {
-        return join(low << (n - 32), 0);
+        return fx_join(low << (n - 32), 0);
     }
-    return join((high << n) | (low >> (32 - n)), low << n);
-}
-
-/* Bits n..n+31 of two words; n below 32. */
-static uint32_t funnel(uint32_t high, uint32_t low, uint32_t n)
-{
-    return (low >> n) | ((high << 1) << (31 - n));
+    return fx_join((high << n) | (low >> (32 - n)), low << n);
 }
 
 uint64_t fx_mul_high(uint64_t a, uint32_t b)
@@ -61,8 +50,8 @@ void fx_mul_wide(uint64_t a, uint32_t b, uint32_t n, struct fx_wide *result)
         middle = high;
         high = 0;
     }
-    result->low = funnel(middle, low, n);
-    result->high = join(high >> n, funnel(high, middle, n));
+    result->low = fx_funnel(middle, low, n);
+    result->high = fx_join(high >> n, fx_funnel(high, middle, n));
 }
 
 uint64_t fx_mul_shift(uint64_t a, uint32_t b, uint32_t n)
@@ -70,7 +59,7 @@ uint64_t fx_mul_shift(uint64_t a, uint32_t b, uint32_t n)
     struct fx_wide product;
 
     fx_mul_wide(a, b, n, &product);
-    return fx_high(product.high) != 0 ? UINT64_MAX : join(fx_low(product.high), product.low);
+    return fx_high(product.high) != 0 ? UINT64_MAX : fx_join(fx_low(product.high), product.low);
 }
 
 uint64_t fx_mul_carry(uint64_t a, uint32_t b, uint32_t n, uint32_t *rest)
@@ -82,7 +71,8 @@ uint64_t fx_mul_carry(uint64_t a, uint32_t b, uint32_t n, uint32_t *rest)
     if (fx_high(high) >> n != 0) {
         return UINT64_MAX;
     }
-    return join(funnel(fx_high(high), fx_low(high), n), funnel(fx_low(high), fx_low(low), n));
+    return fx_join(fx_funnel(fx_high(high), fx_low(high), n),
+                   fx_funnel(fx_low(high), fx_low(low), n));
 }
 
 uint64_t fx_scale(uint64_t value, struct vsource_scale scale)
@@ -110,7 +100,7 @@ struct vsource_scale fx_reciprocal(uint32_t value)
     for (int i = 0; i < 2; i++) {
         uint32_t two_less_n31 = UINT32_MAX - fx_high(fx_mul_u32(x_n32, r_n31)) + 1u;
 
-        r_n31 = fx_clamp_u32(fx_mul_u32(r_n31, two_less_n31) >> 31);
+        r_n31 = fx_mul_down(r_n31, two_less_n31, 31);
     }
     result.mantissa = r_n31 | 0x80000000u;
     return result;
@@ -134,7 +124,7 @@ uint32_t fx_sqrt_u64(uint64_t value)
     uint64_t square = 0;
     uint64_t step = 0;
 
-    if (value == 0) {
+    if (fx_is_zero_u64(value)) {
         return 0;
     }
     /* One of the two top bits of x is set: 16 to 63. */
@@ -145,12 +135,12 @@ uint32_t fx_sqrt_u64(uint64_t value)
         uint32_t y2_n30 = fx_high(fx_mul_u32(y_n31, y_n31));
         uint32_t xy2_n30 = fx_high(fx_mul_u32(x_n32, y2_n30));
 
-        y_n31 = fx_clamp_u32(fx_mul_u32(y_n31, (3u << 30) - xy2_n30) >> 31);
+        y_n31 = fx_mul_down(y_n31, (3u << 30) - xy2_n30, 31);
     }
-    root_n32 = fx_clamp_u32(fx_mul_u32(x_n32, y_n31) >> 31);
+    root_n32 = fx_mul_down(x_n32, y_n31, 31);
     /* root <- root + (x - root^2) y / 2 */
     square = fx_mul_u32(root_n32, root_n32);
-    if (x_n64 >= square) {
+    if (!fx_is_less_u64(x_n64, square)) {
         step = fx_mul_shift(x_n64 - square, y_n31, 64);
         root_n32 = fx_add_u32(root_n32, fx_low(step));
     } else {

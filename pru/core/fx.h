@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Fixed-point arithmetic for a 32-bit core without a divider: saturates, never wraps.
  *
- * Every product wider than 32 bits is made of fx_mul_u32. No 64-bit shift by a variable, which
- * would be a call into a library on such a core. */
+ * Every product wider than 32 bits is made of fx_mul_u32. 64-bit numbers are compared, shifted
+ * and taken apart by the functions below, in halves: GCC for the PRU compares them byte by
+ * byte, and calls a library to shift them, even by 32. Sums and differences it does well. */
 #ifndef PRU_CORE_FX_H
 #define PRU_CORE_FX_H
 
@@ -46,6 +47,67 @@ static inline uint32_t fx_top_bit_u32(uint32_t value)
 }
 #endif
 
+/* Halves of a 64-bit number, on little-endian machines, which all of ours are. */
+union fx_halves {
+    uint64_t whole;
+    struct {
+        uint32_t low;
+        uint32_t high;
+    } part;
+};
+
+static inline uint32_t fx_low(uint64_t value)
+{
+    union fx_halves halves = { .whole = value };
+
+    return halves.part.low;
+}
+
+static inline uint32_t fx_high(uint64_t value)
+{
+    union fx_halves halves = { .whole = value };
+
+    return halves.part.high;
+}
+
+static inline uint64_t fx_join(uint32_t high, uint32_t low)
+{
+    union fx_halves halves = {
+        .part = {.low = low, .high = high}
+    };
+
+    return halves.whole;
+}
+
+static inline bool fx_is_less_u64(uint64_t a, uint64_t b)
+{
+    return fx_high(a) != fx_high(b) ? fx_high(a) < fx_high(b) : fx_low(a) < fx_low(b);
+}
+
+static inline bool fx_is_zero_u64(uint64_t value)
+{
+    return (fx_high(value) | fx_low(value)) == 0;
+}
+
+/* Bits n..n+31 of two words; n below 32. */
+static inline uint32_t fx_funnel(uint32_t high, uint32_t low, uint32_t n)
+{
+    return (low >> n) | ((high << 1) << (31 - n));
+}
+
+/* value / 2^n, rounded down; n below 32. */
+static inline uint64_t fx_shift_right(uint64_t value, uint32_t n)
+{
+    return fx_join(fx_high(value) >> n, fx_funnel(fx_high(value), fx_low(value), n));
+}
+
+/* value x 2^n, for values that leave room for it; n below 32. */
+static inline uint64_t fx_raise(uint64_t value, uint32_t n)
+{
+    return fx_join((fx_high(value) << n) | ((fx_low(value) >> 1) >> (31 - n)), fx_low(value)
+                                                                                   << n);
+}
+
 static inline uint32_t fx_add_u32(uint32_t a, uint32_t b)
 {
     return a > UINT32_MAX - b ? UINT32_MAX : a + b;
@@ -61,16 +123,6 @@ static inline uint32_t fx_min_u32(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
-static inline uint32_t fx_low(uint64_t value)
-{
-    return (uint32_t)(value & UINT32_MAX);
-}
-
-static inline uint32_t fx_high(uint64_t value)
-{
-    return (uint32_t)(value >> 32);
-}
-
 static inline uint32_t fx_distance_u32(uint32_t a, uint32_t b)
 {
     return a > b ? a - b : b - a;
@@ -84,16 +136,17 @@ static inline uint32_t fx_size_i32(int32_t value)
 
 static inline uint64_t fx_add_u64(uint64_t a, uint64_t b)
 {
-    uint64_t sum = 0;
-
-    return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+    return fx_is_less_u64(~b, a) ? UINT64_MAX : a + b;
 }
 
 static inline uint64_t fx_sub_u64(uint64_t a, uint64_t b)
 {
-    uint64_t difference = 0;
+    return fx_is_less_u64(a, b) ? 0 : a - b;
+}
 
-    return __builtin_sub_overflow(a, b, &difference) ? 0 : difference;
+static inline uint64_t fx_min_u64(uint64_t a, uint64_t b)
+{
+    return fx_is_less_u64(b, a) ? b : a;
 }
 
 /* As u32, saturated. */
@@ -102,11 +155,11 @@ static inline uint32_t fx_clamp_u32(uint64_t value)
     return fx_high(value) != 0 ? UINT32_MAX : fx_low(value);
 }
 
+/* a x b / 2^n, rounded down, saturated; n below 32. */
+uint32_t fx_mul_down(uint32_t a, uint32_t b, uint32_t n);
+
 /* Adds a signed number, saturated at both ends. */
 uint32_t fx_offset_u32(uint32_t value, int32_t offset);
-
-/* value x part_n16, rounded down, saturated. */
-uint32_t fx_part_n16(uint32_t value, uint32_t part_n16);
 
 static inline uint32_t fx_top_bit_u64(uint64_t value)
 {

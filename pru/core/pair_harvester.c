@@ -18,13 +18,12 @@ uint32_t pair_harvester_current(const struct vsource_params *params, struct curv
     if (voltage_uV >= pair.voltage_uV) {
         return 0;
     }
-    part_n32 =
-        fx_clamp_u32(fx_scale((uint64_t)voltage_uV << 32, fx_reciprocal(pair.voltage_uV)));
+    part_n32 = fx_clamp_u32(fx_scale(fx_join(voltage_uV, 0), fx_reciprocal(pair.voltage_uV)));
     knot = part_n32 >> INDEX_SHIFT;
     /* the curve falls */
     fall_n16 = fx_high(
         fx_mul_u32(fx_sub_u32(knots[knot], knots[knot + 1]), part_n32 << (32 - INDEX_SHIFT)));
-    return fx_part_n16(pair.current_nA, knots[knot] - fall_n16);
+    return fx_mul_down(pair.current_nA, knots[knot] - fall_n16, 16);
 }
 
 static struct curve_point at_voltage(const struct vsource_params *params,
@@ -49,7 +48,7 @@ static struct curve_point step_pair_voc(struct curve_harvester *h, struct curve_
         h->interval_step = 0;
     }
     if (h->interval_step < p->duration_n) {
-        h->set_uV = fx_part_n16(pair.voltage_uV, p->setpoint_n16);
+        h->set_uV = fx_mul_down(pair.voltage_uV, p->setpoint_n16, 16);
         h->set_uV = fx_min_u32(h->set_uV, p->voltage_max_uV);
         if (h->set_uV < p->voltage_min_uV) {
             h->set_uV = p->voltage_min_uV;
@@ -69,8 +68,8 @@ struct curve_point pair_harvester_step(struct curve_harvester *harvester,
     struct curve_point point = pair;
 
     if (algorithm >= VSOURCE_MPPT_PO) {
-        point.voltage_uV = fx_part_n16(pair.voltage_uV, params->curve_peak_V_n16);
-        point.current_nA = fx_part_n16(pair.current_nA, params->curve_peak_I_n16);
+        point.voltage_uV = fx_mul_down(pair.voltage_uV, params->curve_peak_V_n16, 16);
+        point.current_nA = fx_mul_down(pair.current_nA, params->curve_peak_I_n16, 16);
         return point;
     }
     if (algorithm >= VSOURCE_MPPT_VOC) {

@@ -2,6 +2,7 @@
 #include "pru/core/sampler.h"
 
 #include "pru/core/calib.h"
+#include "pru/core/fx.h"
 
 enum {
     BLOCK_MASK = PRU_BLOCK_COUNT - 1,
@@ -130,11 +131,11 @@ static enum pru_error arm(struct sampler *s, uint64_t now_tick)
     if (s->state != PRU_STATE_READY && s->state != PRU_STATE_ARMED) {
         return PRU_ERROR_COMMAND;
     }
-    if (s->control->start_tick <= now_tick) {
+    if (!fx_is_less_u64(now_tick, s->control->start_tick)) {
         set_state(s, PRU_STATE_READY);
         return PRU_ERROR_START_MISSED;
     }
-    if (s->control->stop_sample == 0) {
+    if (fx_is_zero_u64(s->control->stop_sample)) {
         return PRU_ERROR_PARAMS;
     }
     s->start_tick = s->control->start_tick;
@@ -378,6 +379,18 @@ static void emulate(struct sampler *s)
     store_array(s, PRU_ARRAY_STORAGE_CURRENT, output.I_mid_offset_nA);
 }
 
+static bool is_over(const struct sampler *s)
+{
+    return !fx_is_less_u64(s->sample, s->stop_sample);
+}
+
+static void finish_run(struct sampler *s)
+{
+    (void)close_block(s);
+    switch_off(s);
+    set_state(s, PRU_STATE_DONE);
+}
+
 static bool finish_sample(struct sampler *s)
 {
     bool is_news = false;
@@ -388,10 +401,8 @@ static bool finish_sample(struct sampler *s)
     if (s->block_fill == PRU_BLOCK_SAMPLES) {
         is_news = close_block(s);
     }
-    if (s->sample >= s->stop_sample) {
-        (void)close_block(s);
-        switch_off(s);
-        set_state(s, PRU_STATE_DONE);
+    if (is_over(s)) {
+        finish_run(s);
         return true;
     }
     return is_news;
@@ -401,11 +412,9 @@ bool sampler_step(struct sampler *sampler, uint64_t tick)
 {
     bool is_first = sampler->state == PRU_STATE_ARMED;
 
-    if (sampler->sample >= sampler->stop_sample) {
+    if (is_over(sampler)) {
         /* a stop at a sample that is already behind us: now, with none taken */
-        (void)close_block(sampler);
-        switch_off(sampler);
-        set_state(sampler, PRU_STATE_DONE);
+        finish_run(sampler);
         return true;
     }
     if (sampler->block_fill == 0) {

@@ -20,8 +20,8 @@ static uint32_t interpolate(const uint32_t *knots, uint32_t fraction_n32)
 static void look_up(struct store *s)
 {
     const struct vsource_store *p = s->params;
-    uint32_t knot = (uint32_t)(s->soc_n58 >> VSOURCE_STORE_INDEX_SHIFT);
-    uint32_t fraction_n32 = fx_high(s->soc_n58 << (64 - VSOURCE_STORE_INDEX_SHIFT));
+    uint32_t knot = fx_high(s->soc_n58) >> (VSOURCE_STORE_INDEX_SHIFT - 32);
+    uint32_t fraction_n32 = fx_high(fx_raise(s->soc_n58, 64 - VSOURCE_STORE_INDEX_SHIFT));
 
     if (knot > KNOT_MAX) {
         knot = KNOT_MAX;
@@ -35,15 +35,15 @@ static void look_up(struct store *s)
 
 static uint32_t terminal_uV(const struct store *s)
 {
-    uint64_t drop_uV_n8 = fx_mul_high(s->I_nA_n32, s->R_series_kOhm_n28) >> 20;
+    uint64_t drop_uV_n8 = fx_shift_right(fx_mul_high(s->I_nA_n32, s->R_series_kOhm_n28), 20);
     uint64_t V_uV_n8 = 0;
 
-    if (s->soc_n58 == 0 && s->soc_rest == 0) {
+    if (fx_is_zero_u64(s->soc_n58) && s->soc_rest == 0) {
         return 0;
     }
     V_uV_n8 = s->is_charging ? fx_add_u64(s->V_oc_uV_n8, drop_uV_n8)
                              : fx_sub_u64(s->V_oc_uV_n8, drop_uV_n8);
-    return fx_clamp_u32(fx_add_u64(V_uV_n8, 1u << 7) >> 8); /* to nearest */
+    return fx_clamp_u32(fx_shift_right(fx_add_u64(V_uV_n8, 1u << 7), 8)); /* to nearest */
 }
 
 void store_init(struct store *store, const struct vsource_store *params)
@@ -62,8 +62,8 @@ void store_init(struct store *store, const struct vsource_store *params)
 /* What two opposite flows leave, and whether it charges. */
 static uint64_t net(uint64_t in, uint64_t out, bool *is_charging)
 {
-    *is_charging = in >= out;
-    return in >= out ? in - out : out - in;
+    *is_charging = !fx_is_less_u64(in, out);
+    return *is_charging ? in - out : out - in;
 }
 
 void store_flow_init(const struct store *store, struct store_flow *flow)
@@ -78,7 +78,8 @@ uint32_t store_voltage(const struct store *store, const struct store_flow *flow)
 {
     bool is_charging = false;
     uint64_t direct_n32 = net(flow->charge_nA_n32, flow->discharge_nA_n32, &is_charging);
-    uint32_t shift_uV_n8 = fx_clamp_u32(fx_mul_high(direct_n32, store->R_kOhm_n28) >> 20);
+    uint32_t shift_uV_n8 =
+        fx_clamp_u32(fx_shift_right(fx_mul_high(direct_n32, store->R_kOhm_n28), 20));
 
     return is_charging ? fx_add_u32(store->V_oc_uV_n8, shift_uV_n8)
                        : fx_sub_u32(store->V_oc_uV_n8, shift_uV_n8);
@@ -96,12 +97,12 @@ static uint64_t power_current(struct store *s, uint64_t power_fW_n8, bool is_cha
     if (is_charging) {
         /* rounded up: rather less charge than energy from nothing */
         twice_n8 += (uint64_t)fx_sqrt_u64(fx_add_u64(square_n16, four_PR_n16)) + 2;
-    } else if (square_n16 >= four_PR_n16) {
+    } else if (!fx_is_less_u64(square_n16, four_PR_n16)) {
         twice_n8 += fx_sqrt_u64(square_n16 - four_PR_n16);
     } else {
         s->is_exhausted = true; /* beyond the most it can give: half the voltage */
     }
-    inverse = fx_reciprocal(fx_clamp_u32(twice_n8 >> 1));
+    inverse = fx_reciprocal(fx_clamp_u32(fx_shift_right(twice_n8, 1)));
     inverse.shift -= 32;
     return fx_scale(power_fW_n8, inverse);
 }
@@ -119,7 +120,7 @@ static uint64_t fitting_part(uint64_t I_nA_n32, uint64_t room, uint64_t change)
 {
     uint32_t top = fx_top_bit_u64(change);
     uint32_t n = top > 31 ? top - 31 : 0;
-    uint64_t room_n32 = fx_mul_shift(room, 1, n) << 32;
+    uint64_t room_n32 = fx_join(fx_low(fx_mul_shift(room, 1, n)), 0);
     struct vsource_scale inverse = fx_reciprocal(fx_low(fx_mul_shift(change, 1, n)));
 
     return fx_mul_high(I_nA_n32, fx_clamp_u32(fx_scale(room_n32, inverse)));
@@ -134,13 +135,13 @@ static void add_charge(struct store *s)
     soc_change(s, &delta);
     rest = (uint64_t)s->soc_rest + delta.low;
     delta.high = fx_add_u64(delta.high, fx_high(rest));
-    if (delta.high < room_n58) {
+    if (fx_is_less_u64(delta.high, room_n58)) {
         s->soc_n58 += delta.high;
         s->soc_rest = fx_low(rest);
         return;
     }
     s->I_taken_nA_n32 = 0; /* what it started with above the limit stays */
-    if (room_n58 > 0) {
+    if (!fx_is_zero_u64(room_n58)) {
         s->I_taken_nA_n32 = fitting_part(s->I_nA_n32, room_n58, delta.high);
         s->soc_n58 = s->params->soc_max_n58;
         s->soc_rest = 0;
@@ -161,7 +162,7 @@ static void take_charge(struct store *s)
         rest = UINT32_MAX - (delta.low - rest) + 1u;
         taken_n58 = fx_add_u64(taken_n58, 1);
     }
-    if (s->soc_n58 < taken_n58) {
+    if (fx_is_less_u64(s->soc_n58, taken_n58)) {
         s->is_exhausted = true;
         s->I_taken_nA_n32 = fitting_part(s->I_nA_n32, s->soc_n58, taken_n58);
         taken_n58 = s->soc_n58;
@@ -179,7 +180,7 @@ void store_step(struct store *store, const struct store_flow *flow)
     uint64_t power_n8 = net(flow->charge_fW_n8, flow->discharge_fW_n8, &is_charging);
 
     store->is_exhausted = false;
-    if (power_n8 != 0) {
+    if (!fx_is_zero_u64(power_n8)) {
         uint64_t I_n32 =
             power_current(store, power_n8, is_charging, store_voltage(store, flow));
 

@@ -25,8 +25,8 @@ void vsource_init(struct vsource *source, const struct vsource_params *params)
 /* Into the store, as a sum with 2^31; rounded to nearest, limited. */
 static uint32_t offset_current(const struct store *store)
 {
-    uint64_t I_nA = fx_add_u64(store->I_taken_nA_n32, 1u << 31) >> 32;
-    uint32_t limited_nA = fx_min_u32(fx_clamp_u32(I_nA), CURRENT_ZERO - 1u);
+    uint32_t I_nA = fx_high(fx_add_u64(store->I_taken_nA_n32, 1u << 31));
+    uint32_t limited_nA = fx_min_u32(I_nA, CURRENT_ZERO - 1u);
 
     return store->is_charging ? CURRENT_ZERO + limited_nA : CURRENT_ZERO - limited_nA;
 }
@@ -45,8 +45,7 @@ static void charge_output(const struct vsource *source, struct store_flow *flow)
         flow->discharge_fW_n8 = fx_add_u64(flow->discharge_fW_n8, p->P_output_charge_fW_n8);
     } else {
         /* C_output counts in nA n32 per uV n8 here */
-        uint64_t I_n32 =
-            fx_scale((uint64_t)source->converter.output_charge_uV << 8, p->C_output);
+        uint64_t I_n32 = fx_scale(fx_raise(source->converter.output_charge_uV, 8), p->C_output);
 
         flow->discharge_nA_n32 = fx_add_u64(flow->discharge_nA_n32, I_n32);
     }

@@ -25,7 +25,8 @@ RELEASE = os.path.join(ROOT, "build")
 COVERAGE_FLOOR_PERCENT = 85.0
 MARK = "BW_TEST_MARK"
 # Many thousand repetitions: their parts run under sanitizers elsewhere, the bulk on the release.
-BULK = ("sim_start", "support_power_cut", "vsource_bits", "unit_vsource_balance")
+BULK = ("sim_start", "support_power_cut", "vsource_bits", "unit_vsource_balance",
+        "unit_vsource_model")
 
 
 class Outcome:

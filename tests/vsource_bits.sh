@@ -23,11 +23,11 @@ try() {
 int main(void) { puts("x"); return 0; }
 EOF
     then
-        echo "$name: skipped, cannot be built here"
+        echo "skipped: $name cannot be built here"
         return
     fi
     if ! $runner "$work/probe" >/dev/null 2>&1; then
-        echo "$name: skipped, cannot be run here"
+        echo "skipped: $name cannot be run here"
         return
     fi
     "$@" -std=c11 -I. -o "$work/bits" tests/support/bits_run.c pru/core/*.c
@@ -49,4 +49,5 @@ try "clang, integer sanitizer" "" clang -O1 \
     -fsanitize=undefined,unsigned-integer-overflow,implicit-conversion -fno-sanitize-recover=all \
     -fsanitize-ignorelist=tests/support/bits.ignore
 [ "$count" -ge 2 ] || { echo "fewer than two builds to compare"; bad=1; }
+[ $bad != 0 ] || echo "figure: $count builds of pru/core, one digest: $first sets of parameters"
 exit $bad

@@ -50,7 +50,7 @@ static unsigned execute_watched(struct pru_cpu *cpu, const struct pru_op *op)
     if (cycles == 0) {
         return 0;
     }
-    if ((op->flags & PRU_OP_WRITES_FACTORS) != 0) {
+    if ((op->flags & PRU_OP_WRITES_FACTORS) != 0 && (cpu->multiplier.mode & 1u) == 0) {
         memcpy(cpu->multiplier.factors, factors, sizeof(factors));
         cpu->multiplier.changed = cpu->n_instructions;
     }

@@ -237,6 +237,11 @@ const struct key_pair *keyring_find(const struct keyring *ring, const char *publ
     return bsearch(public_key, ring->keys, ring->n_keys, sizeof(*ring->keys), compare_text);
 }
 
+uint64_t keyring_version(const struct keyring *ring)
+{
+    return ring->fingerprint;
+}
+
 size_t keyring_count(const struct keyring *ring)
 {
     return ring->n_keys;

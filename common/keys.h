@@ -71,6 +71,7 @@ int keyring_refresh(struct keyring *ring, struct err *err);
 
 /* NULL: unknown or revoked. A loan until the next refresh. */
 const struct key_pair *keyring_find(const struct keyring *ring, const char *public_key);
+uint64_t keyring_version(const struct keyring *ring); /* another one after each change */
 size_t keyring_count(const struct keyring *ring);
 
 #endif

@@ -76,6 +76,8 @@ enum proto_verb {
      * arrived: STARTED, ENDED */
     VERB_STARTED,
     VERB_ENDED,
+    /* live port: published to whoever is let in and subscribes; lossy, nothing depends on it */
+    VERB_LIVE, /* payload 0: struct live_block and its entries, one after the other */
     N_VERBS,
 };
 
@@ -199,6 +201,46 @@ struct body_state {
     bool is_ended;
     uint64_t reason;
 };
+/* LIVE, twice a second while anybody listens. A third party connects a SUB with CURVE to the
+ * third port (4242), subscribes to "BW1" and gets the frames of every message: "BW1", "LIVE",
+ * token, this body as YAML, payload. What is about samples and pins is as new as the last sync
+ * of the log (record.sync_interval), and empty while nothing is recorded. */
+struct body_live {
+    char node[PROTO_NAME_SIZE];
+    char state[PROTO_NAME_SIZE];
+    char experiment_name[PROTO_NAME_SIZE];
+    uint64_t experiment;
+    int64_t utc_ns; /* of this message, the node's clock */
+    int64_t T_ns;
+    uint64_t n_samples;
+    uint64_t n_planned;
+    uint64_t ring_fill_max; /* percent */
+    uint64_t queue_fill_max;
+    uint64_t disk_free_bytes;
+    char fault[PROTO_TEXT_SIZE];
+    bool has_gpio;
+    uint64_t gpio;       /* pins, bit 0 is the first, at gpio_ns */
+    int64_t gpio_ns;     /* UTC of the last edge */
+    uint64_t n_edges;    /* of them since somebody listens */
+    double voltage_gain; /* V = code * gain + offset, A the same */
+    double voltage_offset;
+    double current_gain;
+    double current_offset;
+    bool has_voltage; /* the newest mean, for whoever does not read the payload */
+    bool has_current;
+    double voltage_V;
+    double current_A;
+};
+
+/* Little-endian, without gaps. Behind each: count times three u32 codes, minimum, maximum, mean
+ * of `window` samples each; the first begins at sample `first`. */
+struct live_block {
+    uint32_t stream; /* enum rlog_stream: 1 voltage, 2 current, 3 and 4 of the storage */
+    uint32_t count;
+    uint64_t first;
+    uint64_t window;
+};
+
 struct body_prepare {
     char experiment_name[PROTO_NAME_SIZE];
     char log[PROTO_NAME_SIZE]; /* name of the log, without .rlog */

@@ -93,6 +93,35 @@ static const struct field body_state_fields[] = {
 };
 SCHEMA(body_state, "everything about the node's experiment");
 
+static const struct field body_live_fields[] = {
+    NEED(body_live, STRING, node),
+    NEED(body_live, STRING, state),
+    MAY(body_live, STRING, experiment_name),
+    MAY(body_live, U64, experiment),
+    MAY(body_live, I64, utc_ns),
+    MAY(body_live, I64, T_ns),
+    MAY(body_live, U64, n_samples),
+    MAY(body_live, U64, n_planned),
+    MAY(body_live, U64, ring_fill_max),
+    MAY(body_live, U64, queue_fill_max),
+    MAY(body_live, U64, disk_free_bytes),
+    MAY(body_live, STRING, fault),
+    MAY(body_live, BOOL, has_gpio),
+    MAY(body_live, U64, gpio),
+    MAY(body_live, I64, gpio_ns),
+    MAY(body_live, U64, n_edges),
+    MAY(body_live, F64, voltage_gain),
+    MAY(body_live, F64, voltage_offset),
+    MAY(body_live, F64, current_gain),
+    MAY(body_live, F64, current_offset),
+    MAY(body_live, BOOL, has_voltage),
+    MAY(body_live, BOOL, has_current),
+    MAY(body_live, F64, voltage_V),
+    MAY(body_live, F64, current_A),
+    END,
+};
+SCHEMA(body_live, "what the node does and measures now");
+
 static const struct field body_prepare_fields[] = {
     NEED(body_prepare, STRING, experiment_name),
     NEED(body_prepare, STRING, log),
@@ -232,6 +261,7 @@ static const struct proto_verb_info VERBS[N_VERBS] = {
     [VERB_DATA] = { "DATA",        ROLE_SHEEP,    &body_data_schema,    1},
     [VERB_STARTED] = { "STARTED",     ROLE_SHEEP,    &body_started_schema, 0},
     [VERB_ENDED] = { "ENDED",       ROLE_SHEEP,    &body_ended_schema,   0},
+    [VERB_LIVE] = { "LIVE",        ROLE_SHEEP,    &body_live_schema,    1},
 };
 
 const struct proto_verb_info *proto_verb_info(enum proto_verb verb)

@@ -195,6 +195,22 @@ int wire_send(zsock_t *socket, const char *peer_id, const struct proto_encoded *
     return 0;
 }
 
+void wire_publish(zsock_t *socket, const struct proto_encoded *encoded)
+{
+    void *handle = zsock_resolve(socket);
+
+    for (size_t i = 0; i < encoded->n_frames; i++) {
+        int more = i + 1 < encoded->n_frames ? ZMQ_SNDMORE : 0;
+
+        /* A publisher never blocks, and drops whole messages. */
+        if (zmq_send(handle, encoded->frames[i].data, encoded->frames[i].size,
+                     more | ZMQ_DONTWAIT)
+            < 0) {
+            return;
+        }
+    }
+}
+
 int wire_tell(zsock_t *socket, const char *peer_id, enum proto_verb verb,
               const struct proto_token *token, const void *body, struct proto_frame payload,
               struct err *err)
@@ -289,6 +305,22 @@ int wire_recv(zsock_t *socket, struct wire_message *message, struct err *err)
     }
     zmq_msg_close(&part);
     if (result < 0) {
+        wire_message_fini(message);
+        return -1;
+    }
+    return 1;
+}
+
+int wire_recv_plain(zsock_t *socket, struct wire_message *message, struct err *err)
+{
+    void *handle = zsock_resolve(socket);
+    zmq_pollitem_t item = { .socket = handle, .events = ZMQ_POLLIN };
+
+    memset(message, 0, sizeof(*message));
+    if (zmq_poll(&item, 1, 0) <= 0) {
+        return 0;
+    }
+    if (recv_rest(handle, message, err) < 0) {
         wire_message_fini(message);
         return -1;
     }

@@ -43,6 +43,9 @@ MUST_CHECK int wire_connect(zsock_t *socket, const char *endpoint, const char *s
 MUST_CHECK int wire_send(zsock_t *socket, const char *peer_id,
                          const struct proto_encoded *encoded, struct err *err);
 
+/* To all subscribers of a PUB or XPUB; whoever is slow misses it. */
+void wire_publish(zsock_t *socket, const struct proto_encoded *encoded);
+
 /* As wire_send, from the message's parts. */
 MUST_CHECK int wire_tell(zsock_t *socket, const char *peer_id, enum proto_verb verb,
                          const struct proto_token *token, const void *body,
@@ -61,6 +64,9 @@ struct wire_message {
 /* 1: a message; 0: nothing there; -1: one that is refused (too many frames, a strange id), and
  * was read to its end, so that the caller counts it and goes on. fini after 1 only. */
 MUST_CHECK int wire_recv(zsock_t *socket, struct wire_message *message, struct err *err);
+
+/* The same from a socket that is no ROUTER (SUB, XPUB): no peer_id. */
+MUST_CHECK int wire_recv_plain(zsock_t *socket, struct wire_message *message, struct err *err);
 void wire_message_fini(struct wire_message *message);
 
 /* Once, in main, before any socket: signals stay the program's own business, and czmq's limit

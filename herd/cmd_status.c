@@ -4,6 +4,7 @@
 #include "herd/cli.h"
 #include "herd/cmd.h"
 #include "herd/context.h"
+#include "herd/live_view.h"
 #include "herd/report.h"
 
 #include "common/clock.h"
@@ -11,13 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static const char USAGE[] =
     "Usage: herd status [options] [NODES]\n\n"
     "Shows what every node does. Nodes that agree share a line.\n\n"
     "  -t, --timeout S   how long a node may take to answer; default 2\n"
-    "  -w, --watch       again every 2 s until Ctrl-C\n"
+    "  -w, --watch       again every 2 s until Ctrl-C, a line for every node, with voltage,\n"
+    "                    current and pins as the nodes publish them\n"
     "  -a, --all         a line for every node, with disk, rings and time since its start\n\n"
     "Examples:\n"
     "  herd status\n"
@@ -26,7 +27,8 @@ static const char USAGE[] =
     "Exit status: 1 when a node does not answer, 3 when none does.\n";
 
 enum {
-    WATCH_S = 2,
+    WATCH_MS = 2000,
+    LIVE_PINS = 16,
     TIMEOUT_MS = 2000,
     MAX_SECONDS = 3600,
 };
@@ -52,6 +54,7 @@ struct view {
     const struct context *context;
     struct ask *ask;
     struct body_state *states;
+    struct live_view *live; /* NULL unless watching */
 };
 
 static const void *no_body(void *arg, size_t i)
@@ -76,6 +79,28 @@ static bool take_state(void *arg, const struct ask_answer *answer)
                  PROTO_CONST_BODY(answer->message, body_refused)->why);
     }
     return true;
+}
+
+static void put_live_json(struct json *json, const struct body_live *live)
+{
+    if (live == NULL) {
+        json_null(json, "live");
+        return;
+    }
+    json_open(json, "live", '{');
+    json_i64(json, "utc_ns", live->utc_ns);
+    json_u64(json, "n_samples", live->n_samples);
+    if (live->has_voltage) {
+        json_f64(json, "voltage_V", live->voltage_V);
+    }
+    if (live->has_current) {
+        json_f64(json, "current_A", live->current_A);
+    }
+    if (live->has_gpio) {
+        json_u64(json, "gpio", live->gpio);
+        json_u64(json, "n_edges", live->n_edges);
+    }
+    json_close(json, '}');
 }
 
 static void put_json(const struct view *view, size_t i)
@@ -108,6 +133,9 @@ static void put_json(const struct view *view, size_t i)
             json_i64(&json, "start_error_ns", state->start_error_ns);
             json_i64(&json, "start_bound_ns", state->start_bound_ns);
         }
+    }
+    if (view->live != NULL) {
+        put_live_json(&json, live_view_of(view->live, i));
     }
     json_close(&json, '}');
     json_line(&json, stdout);
@@ -263,6 +291,60 @@ static void print_full(const struct view *view)
     table_destroy(&table);
 }
 
+/* Pins as bits, the highest first. */
+static void pins_text(uint64_t pins, char text[32])
+{
+    for (int bit = 0; bit < LIVE_PINS; bit++) {
+        text[bit] = (pins >> (LIVE_PINS - 1 - bit) & 1) != 0 ? '1' : '0';
+    }
+    text[LIVE_PINS] = '\0';
+}
+
+static void put_live_row(const struct view *view, struct table *table, size_t i)
+{
+    const struct body_live *live = live_view_of(view->live, i);
+    char pins[32] = "";
+    struct face face;
+
+    face_of(view, i, &face);
+    table_cell(table, "%s", view->context->inventory->nodes[i].name);
+    table_cell(table, "%s", face.state);
+    table_cell(table, "%s", face.experiment);
+    table_cell(table, "%s", face.progress);
+    if (live != NULL && live->has_voltage) {
+        table_cell(table, "%.3f V", live->voltage_V);
+    } else {
+        table_cell(table, "-");
+    }
+    if (live != NULL && live->has_current) {
+        table_cell(table, "%.3f mA", live->current_A * 1e3);
+    } else {
+        table_cell(table, "-");
+    }
+    if (live != NULL && live->has_gpio) {
+        pins_text(live->gpio, pins);
+    }
+    table_cell(table, "%s", pins[0] != '\0' ? pins : "-");
+    table_cell(table, "%s", face.fault);
+}
+
+static void print_live(const struct view *view)
+{
+    static const char *const HEADERS[] = { "node",    "state",   "experiment", "done",
+                                           "voltage", "current", "pins",       "remark" };
+    struct table *table = table_create(HEADERS, ARRAY_LEN(HEADERS));
+
+    table_align_right(table, 4);
+    table_align_right(table, 5);
+    for (size_t i = 0; i < view->context->inventory->n_nodes; i++) {
+        if (view->context->selected[i]) {
+            put_live_row(view, table, i);
+        }
+    }
+    table_print(table, stdout);
+    table_destroy(&table);
+}
+
 static int show(struct view *view)
 {
     const struct ask_round round = { .verb = VERB_STATUS,
@@ -282,6 +364,8 @@ static int show(struct view *view)
         }
     } else if (view->request->is_full) {
         print_full(view);
+    } else if (view->live != NULL) {
+        print_live(view);
     } else {
         print_folded(view);
     }
@@ -326,25 +410,30 @@ static int parse(const struct cmd_options *options, int argc, char **argv,
 
 static int run_view(struct view *view)
 {
-    const struct timespec pause = { WATCH_S, 0 };
     struct err err = { 0 };
     int status = 0;
 
     view->states = calloc(view->context->inventory->n_nodes, sizeof(*view->states));
     view->ask =
         ask_open(view->context->inventory, view->context->selected, &view->context->key, &err);
-    if (view->ask == NULL || view->states == NULL) {
+    if (view->request->is_watching) {
+        view->live = live_view_open(view->context->inventory, view->context->selected,
+                                    &view->context->key, &err);
+    }
+    if (view->ask == NULL || view->states == NULL
+        || (view->request->is_watching && view->live == NULL)) {
         status = cmd_fail(view->options, "status", &err);
     } else {
         status = show(view);
         while (view->request->is_watching) {
-            nanosleep(&pause, NULL);
+            live_view_listen(view->live, WATCH_MS);
             if (!view->options->is_json) {
                 fputs("\033[H\033[2J", stdout);
             }
             status = show(view);
         }
     }
+    live_view_close(&view->live);
     ask_close(&view->ask);
     free(view->states);
     return status;

@@ -92,6 +92,9 @@ static int on_tick(zloop_t *loop, int timer, void *arg)
     agent_look_at_page(agent);
     agent_keep_monitors(agent);
     agent_pump(agent);
+    if (agent->n_ticks++ % (LIVE_MS / TICK_MS) == 0) {
+        agent_keep_live(agent);
+    }
     return 0;
 }
 
@@ -103,7 +106,9 @@ static int on_second(zloop_t *loop, int timer, void *arg)
 
     (void)loop;
     (void)timer;
-    server_refresh_keys(agent->server);
+    if (server_refresh_keys(agent->server) && agent->live != NULL) {
+        live_end_all(agent->live);
+    }
     if (zap_check(agent->zap, &stats, &agent->failure) < 0) {
         return -1;
     }
@@ -186,6 +191,7 @@ static int open_all(struct agent *agent, struct err *err)
         .on_message = agent_dispatch,
         .arg = agent,
     };
+    struct err why = { 0 };
 
     if (make_boot_id(agent, err) < 0 || wire_limits(PEERS, err) < 0
         || open_stores(agent, err) < 0) {
@@ -216,6 +222,10 @@ static int open_all(struct agent *agent, struct err *err)
     if (agent->server == NULL) {
         return -1;
     }
+    agent->live = live_open(agent->config, agent->boot_id, &why);
+    if (agent->live == NULL) {
+        log_warn("no live view: %s", why.text);
+    }
     if (zloop_timer(agent->loop, TICK_MS, 0, on_tick, agent) < 0
         || zloop_timer(agent->loop, SECOND_MS, 0, on_second, agent) < 0) {
         return err_set(err, ERR_SYSTEM, "timers");
@@ -243,6 +253,7 @@ static void close_all(struct agent *agent)
     worker_destroy(&agent->worker);
     recorder_link_destroy(&agent->link);
     log_server_destroy(&agent->logs);
+    live_close(&agent->live);
     server_close(&agent->server);
     zap_stop(&agent->zap);
     reply_cache_destroy(&agent->cache);

@@ -11,6 +11,7 @@
 #include "sheep/config.h"
 #include "sheep/experiment.h"
 #include "sheep/input_store.h"
+#include "sheep/live.h"
 #include "sheep/log_server.h"
 #include "sheep/monitor.h"
 #include "sheep/node_journal.h"
@@ -48,6 +49,7 @@ struct agent {
     zloop_t *loop;
     struct zap *zap;
     struct server *server;
+    struct live *live; /* NULL: its port is taken */
     struct recorder_link *link;
     struct worker *journalist; /* GO waits for it: nothing slow goes there */
     struct worker *worker;
@@ -84,6 +86,7 @@ struct agent {
     struct recorder_page page;       /* last copy; zero before the first */
     struct agent_monitors *monitors; /* while a recording runs */
     uint32_t ring_fill_max;
+    unsigned n_ticks;
     bool is_pumping;
 
     struct blink blink;
@@ -158,6 +161,11 @@ uint64_t agent_samples(const struct agent *agent);
 /* At every tick: monitors run exactly while a recording runs. */
 void agent_keep_monitors(struct agent *agent);
 void agent_stop_monitors(struct agent *agent);
+
+/* ---- agent_live.c ---- */
+
+/* At every tick: what is published, while anybody listens. */
+void agent_keep_live(struct agent *agent);
 
 /* ---- dispatch.c ---- */
 

@@ -241,14 +241,16 @@ void server_close(struct server **server_p)
     *server_p = NULL;
 }
 
-void server_refresh_keys(struct server *server)
+bool server_refresh_keys(struct server *server)
 {
+    uint64_t version = keyring_version(server->ring);
     struct err err = { 0 };
 
     if (keyring_refresh(server->ring, &err) < 0
         && log_limit_pass(&server->limit, clock_mono_ns(), LOG_BURST, LOG_INTERVAL_MS)) {
         log_error("authorized keys: %s", err.text);
     }
+    return keyring_version(server->ring) != version;
 }
 
 struct server_stats server_stats(const struct server *server)

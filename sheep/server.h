@@ -69,8 +69,8 @@ struct server;
 struct server *server_open(const struct server_options *options, struct err *err);
 void server_close(struct server **server);
 
-/* Looks whether the folder of authorized keys changed; every second. */
-void server_refresh_keys(struct server *server);
+/* Looks whether the folder of authorized keys changed; every second. True when it did. */
+bool server_refresh_keys(struct server *server);
 
 /* A public key as a number, for the protocol. */
 uint64_t server_user_number(const char *user);

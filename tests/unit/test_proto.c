@@ -28,6 +28,7 @@ static void fill_body(const struct schema *schema, char *body)
     for (const struct field *field = schema->fields; field->name != NULL; field++, i++) {
         const uint64_t number = UINT64_MAX - i;
         const int64_t instant = INT64_MIN + (int64_t)i;
+        const double measured = -1.0 / 3 * i;
         const bool yes = true;
 
         if (field->type == FIELD_STRING) {
@@ -36,6 +37,8 @@ static void fill_body(const struct schema *schema, char *body)
             memcpy(body + field->offset, &yes, sizeof(yes));
         } else if (field->type == FIELD_U64) {
             memcpy(body + field->offset, &number, sizeof(number));
+        } else if (field->type == FIELD_F64) {
+            memcpy(body + field->offset, &measured, sizeof(measured));
         } else {
             assert_int_equal(field->type, FIELD_I64);
             memcpy(body + field->offset, &instant, sizeof(instant));

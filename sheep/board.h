@@ -22,6 +22,8 @@ struct board_ops {
     void (*halt)(struct board *board);
     /* Tells the PRU to look at the control block. */
     void (*kick)(struct board *board);
+    /* Takes what made event_fd readable; NULL: event_fd is an eventfd, which a read empties. */
+    void (*clear)(struct board *board);
     /* The free-running 64-bit counter in ticks of PRU_TICK_NS; a plain read of hardware, so the
      * caller brackets it between two readings of its clock. */
     uint64_t (*counter)(struct board *board);
@@ -30,8 +32,8 @@ struct board_ops {
 
 struct board {
     const struct board_ops *ops;
-    struct pru_shm shm; /* valid from creation to destroy */
-    int event_fd;       /* readable (eventfd) when the PRU has something: block, state, error */
+    struct pru_shm shm;   /* valid from creation to destroy */
+    int event_fd;         /* readable when the PRU has something: block, state, error */
     bool is_virtual_time; /* stepped, not paced: from the start on, the counter runs as fast as
                            * samples are taken, and it waits for room and input */
 };

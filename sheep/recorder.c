@@ -2,6 +2,7 @@
 #include "sheep/recorder.h"
 
 #include "common/log.h"
+#include "sheep/board_pru.h"
 #include "sheep/board_sim.h"
 #include "sheep/recorder_ipc.h"
 #include "sheep/recording.h"
@@ -258,6 +259,15 @@ static void clear_event(int fd)
     (void)!read(fd, &count, sizeof(count));
 }
 
+static void clear_board(struct board *board)
+{
+    if (board->ops->clear != NULL) {
+        board->ops->clear(board);
+    } else {
+        clear_event(board->event_fd);
+    }
+}
+
 static void step(struct recorder *recorder)
 {
     struct recorder_event event = { 0 };
@@ -321,7 +331,7 @@ static void wait_and_serve(struct recorder *recorder)
         clear_event(recorder->log_event_fd);
     }
     if (wants_board && fds[BOARD].revents != 0) {
-        clear_event(recorder->board->event_fd);
+        clear_board(recorder->board);
     }
     if (recorder->recording != NULL) {
         step(recorder);
@@ -425,9 +435,15 @@ int recorder_run(const struct recorder_options *options,
 
 struct board *recorder_board_create(const struct recorder_options *options, struct err *err)
 {
-    if (strcmp(options->board, "sim") != 0) {
-        err_set(err, ERR_INPUT, "board '%s' is not built yet; there is 'sim'", options->board);
-        return NULL;
+    static const struct board_pru_config real = { 0 };
+
+    if (strcmp(options->board, "sim") == 0) {
+        return board_sim_create(options->sim, err);
     }
-    return board_sim_create(options->sim, err);
+    if (strcmp(options->board, "pru") == 0) {
+        return board_pru_create(&real, err);
+    }
+    err_set(err, ERR_INPUT, "board '%s' is not built yet; there are 'sim' and 'pru'",
+            options->board);
+    return NULL;
 }

@@ -24,7 +24,7 @@ enum {
 
 struct recorder_options {
     const char *state_dir; /* exists; holds socket and page */
-    const char *board;     /* "sim" */
+    const char *board;     /* "sim", "pru" */
     const struct sim_config *sim;
     const char *truth_dir; /* sim: NAME.truth of every recording is written there; NULL: none */
     struct clock clock;    /* the node's, with its simulated error */

@@ -17,7 +17,8 @@ struct recorder_link_options {
     const char *config_path; /* for `sheep recorder -c` */
     void *arg;
     /* Connected, page mapped. is_again: the line broke, but the recorder lives, and has
-     * cancelled what was only prepared. */
+     * cancelled what was only prepared. One that is dying may look alive for a moment: on_lost
+     * follows then. */
     void (*on_up)(void *arg, bool is_again);
     void (*on_event)(void *arg, const struct recorder_event *event);
     void (*on_lost)(void *arg, const char *why); /* was up before */

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "common/shepherd_yaml.h"
+
 #include "common/experiment.h"
 
 #include <setjmp.h>
@@ -200,6 +202,134 @@ static void test_what_would_change_the_meaning_is_refused(void **state)
     }
 }
 
+static void test_a_wrapper_has_both_keys(void **state)
+{
+    static const struct {
+        const char *text;
+        bool is_wrapped;
+    } CASES[] = {
+        {"datatype: x\nparameters: {}\n",          true },
+        { "parameters: 1\ndatatype: 2\nmore: 3\n", true },
+        { "datatype: x\n",                         false},
+        { "parameters: {}\n",                      false},
+        { "[datatype, parameters]\n",              false},
+        { "",                                      false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct err err = { 0 };
+        struct yaml_doc *doc = yaml_parse(CASES[i].text, strlen(CASES[i].text), "a.yaml", &err);
+
+        assert_non_null(doc);
+        assert_int_equal(shepherd_is_wrapped(yaml_root(doc)), CASES[i].is_wrapped);
+        yaml_destroy(&doc);
+    }
+    assert_false(shepherd_is_wrapped(NULL));
+}
+
+/* The experiment that text of file_name becomes, as YAML. */
+static void expect_experiment(const char *file_name, const char *text, const char *wanted)
+{
+    struct fault_list faults = { 0 };
+    struct fault_list notes = { 0 };
+    struct err err = { 0 };
+    struct yaml_doc *doc = yaml_parse(text, strlen(text), file_name, &err);
+    struct buf out = { 0 };
+    struct yaml_node *experiment = NULL;
+
+    assert_non_null(doc);
+    experiment = shepherd_convert(doc, yaml_root(doc), file_name, inventory, &faults, &notes);
+    assert_non_null(experiment);
+    assert_int_equal(faults.count, 0);
+    yaml_emit(experiment, 0, &out);
+    assert_string_equal(out.data, wanted);
+    buf_fini(&out);
+    fault_fini(&faults);
+    fault_fini(&notes);
+    yaml_destroy(&doc);
+}
+
+static void test_a_name_that_a_path_can_hold(void **state)
+{
+    static const char *const CASES[][2] = {
+        {"/home/me/my task.v2.yaml",                                                     "my-task"   },
+        { "trial.yaml",                                                                  "trial"     },
+        { "/tmp/.hidden",                                                                "experiment"},
+        { "/tmp/",                                                                       "experiment"},
+        { "-x.yaml",                                                                     "_x"        },
+        { "\xC3\xA4.yaml",                                                               "_-"        },
+        { "0123456789012345678901234567890123456789012345678901234567890123456789.yaml",
+         "012345678901234567890123456789012345678901234567890123456789012"                           },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        char wanted[200];
+
+        snprintf(wanted, sizeof(wanted), "name: %s\ndefaults:\n  mode: harvest\n", CASES[i][1]);
+        expect_experiment(CASES[i][0], "datatype: HarvestTask\nparameters: {}\n", wanted);
+    }
+}
+
+static void test_durations_of_old_and_new_versions(void **state)
+{
+    static const char *const CASES[][2] = {
+        {"30",      "30"   },
+        { "PT30S",  "30 s" },
+        { "PT1.5S", "1.5 s"},
+        { "PT1M",   "PT1M" },
+        { "PT",     "PT"   },
+        { "2 h",    "2 h"  },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        char text[200];
+        char wanted[200];
+
+        snprintf(text, sizeof(text), "datatype: HarvestTask\nparameters:\n  duration: %s\n",
+                 CASES[i][0]);
+        snprintf(wanted, sizeof(wanted), "duration: %s\nname: a\ndefaults:\n  mode: harvest\n",
+                 CASES[i][1]);
+        expect_experiment("a.yaml", text, wanted);
+    }
+}
+
+static void test_outputs_ports_and_volts(void **state)
+{
+    (void)state;
+    expect_experiment("a.yaml",
+                      "datatype: EmulationTask\nparameters:\n  output_path: out/x.h5\n"
+                      "  force_overwrite: false\n  pwr_port: B\n  voltage_aux: 2.5\n"
+                      "  input_path: in.h5\n  abort_on_error: null\n",
+                      "name: a\ndefaults:\n  mode: emulate\n  record:\n    exists: number\n"
+                      "  target_port: B\n  voltage_aux_mV: 2500\n  input: in.h5\n");
+    expect_experiment("a.yaml", "datatype: HarvestTask\nparameters:\n  output_path: .h5\n",
+                      "output: \".h5\"\nname: a\ndefaults:\n  mode: harvest\n");
+}
+
+/* Targets are numbers that names end with, so sheep10 is not target 0. */
+static void test_targets_are_whole_numbers(void **state)
+{
+    struct fault_list faults = { 0 };
+    struct inventory *other = inventory_parse(
+        "sheep: {hosts: {sheep10: {}, sheep007: {}, gate: {}}}\n", "herd.yml", &faults);
+    struct inventory *outer = inventory;
+
+    (void)state;
+    assert_non_null(other);
+    inventory = other;
+    expect_experiment("a.yaml",
+                      "datatype: Experiment\nparameters:\n  target_configs:\n"
+                      "    - {target_IDs: [7, 10], energy_env: {data_path: a.h5}}\n",
+                      "groups:\n  target_config_0:\n    mode: emulate\n"
+                      "    nodes: \"sheep007,sheep10\"\n    input: a.h5\nname: a\n");
+    inventory = outer;
+    inventory_destroy(&other);
+    fault_fini(&faults);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,6 +337,11 @@ int main(void)
         cmocka_unit_test(test_emulation_task),
         cmocka_unit_test(test_experiment_with_targets),
         cmocka_unit_test(test_what_would_change_the_meaning_is_refused),
+        cmocka_unit_test(test_a_wrapper_has_both_keys),
+        cmocka_unit_test(test_a_name_that_a_path_can_hold),
+        cmocka_unit_test(test_durations_of_old_and_new_versions),
+        cmocka_unit_test(test_outputs_ports_and_volts),
+        cmocka_unit_test(test_targets_are_whole_numbers),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -19,6 +19,8 @@ enum {
     SAMPLES_PER_S = 100000,
     LINES_KEPT_FREE = 2, /* of the terminal's height */
     DEFAULT_HEIGHT = 24,
+    DEFAULT_WIDTH = 80,
+    LINE_SIZE = 200,
 };
 
 struct progress {
@@ -158,42 +160,45 @@ static void draw_bar(const struct progress_state *state, char *text, size_t size
              "========================", BAR_WIDTH - filled, "", part * 100);
 }
 
-static void draw_node(const struct progress *progress, size_t i)
+/* A line that the terminal wrapped would take two, and the next drawing erase too few. */
+static void draw_node(const struct progress *progress, size_t i, size_t width)
 {
     const struct progress_state *state = &progress->states[i];
     char bar[BAR_WIDTH + 16];
     char bytes[HUMAN_TEXT_SIZE];
+    char line[LINE_SIZE];
 
     draw_bar(state, bar, sizeof(bar));
-    printf("%-*s  %-10s %s  %8.1f s  %10s  %s\n", progress->name_width, progress->names[i],
-           state->word, bar, (double)state->n_samples / SAMPLES_PER_S,
-           human_bytes(state->n_bytes, bytes), state->link);
+    snprintf(line, sizeof(line), "%-*s  %-10s %s  %8.1f s  %10s  %s", progress->name_width,
+             progress->names[i], state->word, bar, (double)state->n_samples / SAMPLES_PER_S,
+             human_bytes(state->n_bytes, bytes), state->link);
+    printf("%.*s\n", (int)width, line);
 }
 
-static size_t terminal_height(void)
+static struct winsize terminal_size(void)
 {
     struct winsize size = { 0 };
 
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_row == 0) {
-        return DEFAULT_HEIGHT;
-    }
-    return size.ws_row;
+    (void)ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+    size.ws_row = size.ws_row > 0 ? size.ws_row : DEFAULT_HEIGHT;
+    size.ws_col = size.ws_col > 0 ? size.ws_col : DEFAULT_WIDTH;
+    return size;
 }
 
 void progress_draw(struct progress *progress)
 {
-    size_t height = 0;
+    struct winsize size = { 0 };
     size_t n_shown = 0;
 
     if (!progress->is_live) {
         return;
     }
     erase(progress);
-    height = terminal_height();
-    n_shown = height > LINES_KEPT_FREE ? height - LINES_KEPT_FREE : 1;
+    size = terminal_size();
+    n_shown = size.ws_row > LINES_KEPT_FREE ? size.ws_row - LINES_KEPT_FREE : 1;
     n_shown = progress->n_nodes < n_shown ? progress->n_nodes : n_shown;
     for (size_t i = 0; i < n_shown; i++) {
-        draw_node(progress, i);
+        draw_node(progress, i, size.ws_col);
     }
     progress->n_drawn = n_shown;
     if (n_shown < progress->n_nodes) {

@@ -4,6 +4,7 @@
 
 #include "common/rlog.h"
 #include "tests/support/h5_scratch.h"
+#include "tests/support/harvest_file.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -17,140 +18,6 @@
 
 #include <cmocka.h>
 
-enum {
-    MAX_ROWS = 30000
-};
-
-/* A file to be made; base() is one that is right. */
-struct recipe {
-    const char *mode;     /* NULL: none */
-    const char *hostname; /* NULL: none */
-    const char *datatype;
-    int64_t window; /* -1: none */
-    const char *root_config;
-    const char *data_config;
-    uint64_t n_time;
-    uint64_t n_voltage;
-    uint64_t n_current;
-    uint64_t step_ns;
-    double gain_V; /* 0: none */
-    double offset_V;
-    double gain_A;
-    double offset_A;
-    bool is_not_recorded; /* the voltage */
-    bool is_hollow;       /* extents without data */
-    double (*voltage)(uint64_t n);
-};
-
-static double ramp(uint64_t n)
-{
-    return (double)(n % 1000);
-}
-
-static struct recipe base(void)
-{
-    return (struct recipe){ .mode = "harvester",
-                            .hostname = "sheep3",
-                            .datatype = "ivsample",
-                            .window = 0,
-                            .n_time = 100,
-                            .n_voltage = 100,
-                            .n_current = 100,
-                            .step_ns = 10000,
-                            .gain_V = 1e-6,
-                            .gain_A = 1e-9,
-                            .voltage = ramp };
-}
-
-static void put_text(hid_t object, const char *name, const char *value)
-{
-    struct err err = { 0 };
-
-    if (value != NULL) {
-        assert_int_equal(h5_put_text(object, name, value, &err), 0);
-    }
-}
-
-static hid_t make_plan(void)
-{
-    hsize_t chunk = 10000;
-    hid_t plan = H5Pcreate(H5P_DATASET_CREATE);
-
-    assert_true(H5Pset_chunk(plan, 1, &chunk) >= 0 && H5Pset_deflate(plan, 1) >= 0);
-    return plan;
-}
-
-/* Rows of any double, stored as u64 or i64; gain 0: without meaning. */
-static void put_rows(hid_t file, const char *path, const double *values, uint64_t count,
-                     double gain, double offset, bool is_hollow)
-{
-    hsize_t extent = count;
-    hsize_t unlimited = H5S_UNLIMITED;
-    hid_t space = H5Screate_simple(1, &extent, &unlimited);
-    hid_t plan = make_plan();
-    hid_t dataset =
-        H5Dcreate2(file, path, H5T_STD_I64LE, space, H5P_DEFAULT, plan, H5P_DEFAULT);
-    struct err err = { 0 };
-
-    assert_true(dataset >= 0);
-    if (!is_hollow) {
-        assert_true(H5Dwrite(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values)
-                    >= 0);
-    }
-    if (gain != 0) {
-        assert_int_equal(h5_put_f64(dataset, "gain", gain, &err), 0);
-        assert_int_equal(h5_put_f64(dataset, "offset", offset, &err), 0);
-    }
-    h5_close(&dataset);
-    h5_close(&plan);
-    h5_close(&space);
-}
-
-static void put_traces(hid_t file, const struct recipe *recipe)
-{
-    double *values = calloc(MAX_ROWS, sizeof(*values));
-
-    assert_non_null(values);
-    for (uint64_t n = 0; n < MAX_ROWS; n++) {
-        values[n] = (double)n * (double)recipe->step_ns;
-    }
-    put_rows(file, "/data/time", values, recipe->n_time, 1e-9, 0, recipe->is_hollow);
-    for (uint64_t n = 0; n < MAX_ROWS; n++) {
-        values[n] = recipe->voltage(n);
-    }
-    put_rows(file, "/data/voltage", values, recipe->n_voltage, recipe->gain_V, recipe->offset_V,
-             recipe->is_hollow);
-    put_rows(file, "/data/current", values, recipe->n_current, recipe->gain_A, recipe->offset_A,
-             recipe->is_hollow);
-    free(values);
-}
-
-/* Writes the file and leaves it closed. */
-static void make(const struct h5_scratch *scratch, const struct recipe *recipe)
-{
-    struct err err = { 0 };
-    hid_t file = H5Fcreate(scratch->path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
-    hid_t data = h5_make_group(file, "/data", &err);
-
-    put_text(file, "mode", recipe->mode);
-    put_text(file, "hostname", recipe->hostname);
-    put_text(file, "config", recipe->root_config);
-    put_text(data, "datatype", recipe->datatype);
-    put_text(data, "config", recipe->data_config);
-    if (recipe->window >= 0) {
-        assert_int_equal(h5_put_i64(data, "window_samples", recipe->window, &err), 0);
-    }
-    put_traces(file, recipe);
-    if (recipe->is_not_recorded) {
-        hid_t voltage = H5Dopen2(file, "/data/voltage", H5P_DEFAULT);
-
-        assert_int_equal(h5_put_i64(voltage, "recorded", 0, &err), 0);
-        h5_close(&voltage);
-    }
-    h5_close(&data);
-    h5_close(&file);
-}
-
 static int set_up(void **state)
 {
     struct h5_scratch *scratch = NULL;
@@ -162,18 +29,18 @@ static int set_up(void **state)
     return 0;
 }
 
-static void check(const struct h5_scratch *scratch, const struct recipe *recipe,
+static void check(const struct h5_scratch *scratch, const struct harvest_file *recipe,
                   struct h5_input_info *info)
 {
     struct err err = { 0 };
 
-    make(scratch, recipe);
+    harvest_file_write(scratch->path, recipe);
     if (h5_input_check(scratch->path, info, &err) < 0) {
         fail_msg("%s", err.text);
     }
 }
 
-static void expect_refused(const struct h5_scratch *scratch, const struct recipe *recipe,
+static void expect_refused(const struct h5_scratch *scratch, const struct harvest_file *recipe,
                            const char *why)
 {
     struct h5_input_info info;
@@ -182,7 +49,7 @@ static void expect_refused(const struct h5_scratch *scratch, const struct recipe
     char out[120];
     char digest[DIGEST_TEXT_SIZE];
 
-    make(scratch, recipe);
+    harvest_file_write(scratch->path, recipe);
     snprintf(wanted, sizeof(wanted), "input %s: %s", scratch->path, why);
     assert_int_equal(h5_input_check(scratch->path, &info, &err), -1);
     assert_string_equal(err.text, wanted);
@@ -205,7 +72,7 @@ static void test_names_of_datatypes(void **state)
         { "ivcurves",  "ivcurve" },
         { "ivsurface", "ivcurve" },
     };
-    struct recipe recipe = base();
+    struct harvest_file recipe = harvest_file_base();
     struct h5_input_info info;
 
     recipe.window = 50;
@@ -221,7 +88,7 @@ static void test_names_of_datatypes(void **state)
 
 static void test_what_is_no_harvest_is_refused(void **state)
 {
-    struct recipe recipe = base();
+    struct harvest_file recipe = harvest_file_base();
 
     recipe.mode = "emulator";
     expect_refused(*state, &recipe,
@@ -229,7 +96,7 @@ static void test_what_is_no_harvest_is_refused(void **state)
     recipe.mode = NULL;
     expect_refused(*state, &recipe,
                    "mode is '': only a harvest (mode harvester) can be emulated");
-    recipe = base();
+    recipe = harvest_file_base();
     recipe.datatype = "surface";
     expect_refused(*state, &recipe, "datatype 'surface' is none of ivsample, ivcurve, isc_voc");
     recipe.datatype = NULL;
@@ -238,7 +105,7 @@ static void test_what_is_no_harvest_is_refused(void **state)
 
 static void test_a_curve_needs_its_window(void **state)
 {
-    struct recipe recipe = base();
+    struct harvest_file recipe = harvest_file_base();
 
     recipe.datatype = "ivcurve";
     expect_refused(*state, &recipe, "an ivcurve without a window (window_samples 0)");
@@ -250,7 +117,7 @@ static void test_a_curve_needs_its_window(void **state)
 
 static void test_lengths_must_agree(void **state)
 {
-    struct recipe recipe = base();
+    struct harvest_file recipe = harvest_file_base();
 
     recipe.n_current = 99;
     expect_refused(*state, &recipe, "time, voltage and current differ in length: 100, 100, 99");
@@ -265,7 +132,7 @@ static void test_lengths_must_agree(void **state)
 /* 10 us is what a node plays; within 5 %, a clock that was adjusted meanwhile. */
 static void test_the_rate_must_be_right(void **state)
 {
-    struct recipe recipe = base();
+    struct harvest_file recipe = harvest_file_base();
     struct h5_input_info info;
 
     recipe.step_ns = 10499;
@@ -286,11 +153,11 @@ static void test_the_rate_must_be_right(void **state)
 
 static void test_without_data_behind_it_an_extent_is_refused(void **state)
 {
-    struct recipe recipe = base();
+    struct harvest_file recipe = harvest_file_base();
 
     recipe.is_not_recorded = true;
     expect_refused(*state, &recipe, "the voltage was not recorded");
-    recipe = base();
+    recipe = harvest_file_base();
     recipe.is_hollow = true;
     recipe.n_time = recipe.n_voltage = recipe.n_current = UINT64_C(1000000000000);
     expect_refused(*state, &recipe,
@@ -300,12 +167,12 @@ static void test_without_data_behind_it_an_extent_is_refused(void **state)
 static void test_a_trace_without_gain_is_refused(void **state)
 {
     struct h5_scratch *scratch = *state;
-    struct recipe recipe = base();
+    struct harvest_file recipe = harvest_file_base();
     struct h5_input_info info;
     struct err err = { 0 };
 
     recipe.gain_A = 0;
-    make(scratch, &recipe);
+    harvest_file_write(scratch->path, &recipe);
     assert_int_equal(h5_input_check(scratch->path, &info, &err), -1);
     assert_non_null(strstr(err.text, "/data/current"));
     assert_non_null(strstr(err.text, "gain"));
@@ -327,9 +194,9 @@ static void test_what_is_no_file_is_refused(void **state)
     assert_non_null(strstr(err.text, ": not a file"));
     /* cut in the middle of its metadata */
     {
-        struct recipe recipe = base();
+        struct harvest_file recipe = harvest_file_base();
 
-        make(scratch, &recipe);
+        harvest_file_write(scratch->path, &recipe);
     }
     fd = open(scratch->path, O_WRONLY | O_CLOEXEC);
     assert_int_equal(ftruncate(fd, 700), 0);
@@ -340,7 +207,7 @@ static void test_what_is_no_file_is_refused(void **state)
 }
 
 /* Decodes, and reads the stream back. */
-static uint64_t decode(const struct h5_scratch *scratch, const struct recipe *recipe,
+static uint64_t decode(const struct h5_scratch *scratch, const struct harvest_file *recipe,
                        uint32_t *voltage_uV, uint32_t *current_nA)
 {
     char out[120];
@@ -351,7 +218,7 @@ static uint64_t decode(const struct h5_scratch *scratch, const struct recipe *re
     uint64_t n = 0;
     long count = 0;
 
-    make(scratch, recipe);
+    harvest_file_write(scratch->path, recipe);
     snprintf(out, sizeof(out), "%s/out", scratch->folder);
     if (h5_input_decode(scratch->path, out, &info, digest, &err) < 0) {
         fail_msg("%s", err.text);
@@ -361,7 +228,8 @@ static uint64_t decode(const struct h5_scratch *scratch, const struct recipe *re
     assert_non_null(reader);
     assert_int_equal(rlog_input_samples(reader), info.n_samples);
     do {
-        count = rlog_input_read(reader, voltage_uV + n, current_nA + n, MAX_ROWS - n, &err);
+        count = rlog_input_read(reader, voltage_uV + n, current_nA + n, HARVEST_FILE_ROWS - n,
+                                &err);
         n += count > 0 ? (uint64_t)count : 0;
     } while (count > 0);
     assert_int_equal(count, 0);
@@ -371,9 +239,9 @@ static uint64_t decode(const struct h5_scratch *scratch, const struct recipe *re
 
 static void test_gain_and_offset_are_applied(void **state)
 {
-    static uint32_t voltage_uV[MAX_ROWS];
-    static uint32_t current_nA[MAX_ROWS];
-    struct recipe recipe = base();
+    static uint32_t voltage_uV[HARVEST_FILE_ROWS];
+    static uint32_t current_nA[HARVEST_FILE_ROWS];
+    struct harvest_file recipe = harvest_file_base();
 
     recipe.n_time = recipe.n_voltage = recipe.n_current = 25001;
     recipe.gain_V = 1.25e-6;
@@ -400,11 +268,11 @@ static double extremes(uint64_t n)
 
 static void test_values_saturate(void **state)
 {
-    static uint32_t voltage_uV[MAX_ROWS];
-    static uint32_t current_nA[MAX_ROWS];
+    static uint32_t voltage_uV[HARVEST_FILE_ROWS];
+    static uint32_t current_nA[HARVEST_FILE_ROWS];
     static const uint32_t WANTED[] = { 0,           0,           0,          4294967294u,
                                        4294967295u, 4294967295u, 4294967295u };
-    struct recipe recipe = base();
+    struct harvest_file recipe = harvest_file_base();
 
     recipe.voltage = extremes;
     assert_int_equal(decode(*state, &recipe, voltage_uV, current_nA), 100);
@@ -438,7 +306,7 @@ static void test_the_step_of_curves(void **state)
         { NULL,                                              "virtual_harvester: {voltage_step_mV: many}\n",            15  },
         { NULL,                                              "virtual_harvester: [",                                    15  },
     };
-    struct recipe recipe = base();
+    struct harvest_file recipe = harvest_file_base();
     struct h5_input_info info;
 
     recipe.voltage = stairs;

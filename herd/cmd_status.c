@@ -55,6 +55,7 @@ struct view {
     struct ask *ask;
     struct body_state *states;
     struct live_view *live; /* NULL unless watching */
+    int64_t *answer_ns;     /* how long each took */
 };
 
 static const void *no_body(void *arg, size_t i)
@@ -70,6 +71,7 @@ static bool take_state(void *arg, const struct ask_answer *answer)
 {
     struct view *view = arg;
 
+    view->answer_ns[answer->i] = answer->received_ns - answer->sent_ns;
     if (answer->message->verb == VERB_STATE) {
         view->states[answer->i] = *PROTO_CONST_BODY(answer->message, body_state);
     } else if (answer->message->verb == VERB_REFUSED) {
@@ -128,6 +130,7 @@ static void put_json(const struct view *view, size_t i)
         json_u64(&json, "queue_fill_max_percent", state->queue_fill_max);
         json_u64(&json, "disk_free_bytes", state->disk_free_bytes);
         json_i64(&json, "uptime_ns", state->uptime_ns);
+        json_i64(&json, "answer_ns", view->answer_ns[i]);
         json_text(&json, "fault", state->fault);
         if (state->is_started) {
             json_i64(&json, "start_error_ns", state->start_error_ns);
@@ -414,13 +417,14 @@ static int run_view(struct view *view)
     int status = 0;
 
     view->states = calloc(view->context->inventory->n_nodes, sizeof(*view->states));
+    view->answer_ns = calloc(view->context->inventory->n_nodes, sizeof(*view->answer_ns));
     view->ask =
         ask_open(view->context->inventory, view->context->selected, &view->context->key, &err);
     if (view->request->is_watching) {
         view->live = live_view_open(view->context->inventory, view->context->selected,
                                     &view->context->key, &err);
     }
-    if (view->ask == NULL || view->states == NULL
+    if (view->ask == NULL || view->states == NULL || view->answer_ns == NULL
         || (view->request->is_watching && view->live == NULL)) {
         status = cmd_fail(view->options, "status", &err);
     } else {
@@ -436,6 +440,7 @@ static int run_view(struct view *view)
     live_view_close(&view->live);
     ask_close(&view->ask);
     free(view->states);
+    free(view->answer_ns);
     return status;
 }
 

@@ -13,13 +13,20 @@ void adler_add(struct adler *sum, const uint8_t *bytes, size_t size)
     sum->high = (uint32_t)(both >> 16);
 }
 
-void adler_add_run(struct adler *sum, uint8_t byte, size_t count)
+/* Behind the first i of them, `low` is higher by i times their sum. */
+void adler_add_repeated(struct adler *sum, const uint8_t *bytes, size_t size, size_t times)
 {
-    uint64_t n = count;
-    uint64_t high = sum->high + n * sum->low + byte * (n * (n + 1) / 2 % PRIME);
+    uLong once = adler32_z(0, bytes, size);
+    uint64_t bytes_sum = once & 0xFFFF;
+    uint64_t whole = (uint64_t)size * times % PRIME;
+    uint64_t pairs = (uint64_t)times * (times - 1) / 2 % PRIME;
+    uint64_t high = sum->high + whole * sum->low + times % PRIME * (once >> 16)
+                    + size % PRIME * bytes_sum % PRIME * pairs;
 
-    sum->low = (uint32_t)((sum->low + n * byte) % PRIME);
-    sum->high = (uint32_t)(high % PRIME);
+    if (times > 0) {
+        sum->low = (uint32_t)((sum->low + times % PRIME * bytes_sum) % PRIME);
+        sum->high = (uint32_t)(high % PRIME);
+    }
 }
 
 void adler_put(const struct adler *sum, struct bits *bits)

@@ -15,8 +15,8 @@ struct adler {
 
 void adler_add(struct adler *sum, const uint8_t *bytes, size_t size);
 
-/* The same byte `count` times, count < 2^28. */
-void adler_add_run(struct adler *sum, uint8_t byte, size_t count);
+/* The same bytes `times` times, each looked at once; size and times are below 2^28. */
+void adler_add_repeated(struct adler *sum, const uint8_t *bytes, size_t size, size_t times);
 
 /* Highest byte first, as a zlib stream ends. */
 void adler_put(const struct adler *sum, struct bits *bits);

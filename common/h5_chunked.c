@@ -67,6 +67,11 @@ void h5_packer_destroy(struct h5_packer **packer_p)
     *packer_p = NULL;
 }
 
+bool h5_packer_deflates(const struct h5_packer *packer)
+{
+    return packer->level > 0;
+}
+
 static int reserve(struct h5_packer *packer, size_t size, struct err *err)
 {
     if (size <= packer->capacity) {

@@ -20,6 +20,7 @@
 struct h5_packer;
 struct h5_packer *h5_packer_create(hid_t file, unsigned level, struct err *err);
 void h5_packer_destroy(struct h5_packer **packer);
+bool h5_packer_deflates(const struct h5_packer *packer);
 
 struct h5_chunked_spec {
     const char *path; /* absolute; its groups exist */

@@ -13,6 +13,9 @@ enum {
     NS_PER_SAMPLE = 10000,
     GPIO_CHUNK = 10000,
     EVENT_CHUNK = 1000,
+    OVERVIEW_CHUNK = 10000, /* of levels that grow fast, where padding is packed to nothing */
+    OVERVIEW_SLOW_LEVEL = 2,
+    OVERVIEW_PIECE = 512,
     MAX_EDGES = RLOG_MAX_PAYLOAD, /* an edge takes a byte at least */
     DRAIN = 1024,
     GAP_UNEXPLAINED = 0
@@ -340,6 +343,10 @@ static int open_overview(struct h5_events *events, unsigned stream, unsigned lev
         { "maximum", H5_CELL_U32, 0, info.meaning},
     };
 
+    uint32_t chunk_rows = level < OVERVIEW_SLOW_LEVEL && h5_packer_deflates(events->packer)
+                              ? OVERVIEW_CHUNK
+                              : EVENT_CHUNK;
+
     if (events->overview[stream][level] != NULL) {
         return 0;
     }
@@ -358,8 +365,37 @@ static int open_overview(struct h5_events *events, unsigned stream, unsigned lev
         return -1;
     }
     events->overview[stream][level] =
-        h5_table_create(events->packer, path, EVENT_CHUNK, columns, ARRAY_LEN(columns), err);
+        h5_table_create(events->packer, path, chunk_rows, columns, ARRAY_LEN(columns), err);
     return events->overview[stream][level] == NULL ? -1 : 0;
+}
+
+/* Some entries as they stand in a record. */
+struct overview_piece {
+    const uint8_t *entries;
+    uint32_t count; /* at most OVERVIEW_PIECE */
+    uint64_t time_ns;
+    uint64_t step_ns;
+};
+
+static int append_overview(struct h5_table *table, const struct overview_piece *piece,
+                           struct err *err)
+{
+    uint64_t times[OVERVIEW_PIECE];
+    uint32_t minimum[OVERVIEW_PIECE];
+    uint32_t mean[OVERVIEW_PIECE];
+    uint32_t maximum[OVERVIEW_PIECE];
+    const void *const cells[] = { times, minimum, mean, maximum };
+
+    for (uint32_t i = 0; i < piece->count; i++) {
+        struct rlog_overview entry;
+
+        memcpy(&entry, piece->entries + i * sizeof(entry), sizeof(entry));
+        times[i] = piece->time_ns + i * piece->step_ns;
+        minimum[i] = entry.minimum;
+        mean[i] = entry.mean;
+        maximum[i] = entry.maximum;
+    }
+    return h5_table_append(table, cells, piece->count, err);
 }
 
 static int add_overview(struct h5_events *events, const struct rlog_record *record,
@@ -367,6 +403,7 @@ static int add_overview(struct h5_events *events, const struct rlog_record *reco
 {
     const struct rlog_record_header *header = &record->header;
     unsigned level = header->flags >> 8;
+    uint64_t step_ns = window_of(level) * NS_PER_SAMPLE;
     uint64_t time_ns = nominal_ns(events, header->first);
 
     if (level >= RLOG_OVERVIEW_LEVELS || header->stream >= RLOG_N_STREAMS
@@ -377,15 +414,18 @@ static int add_overview(struct h5_events *events, const struct rlog_record *reco
     if (open_overview(events, header->stream, level, err) < 0) {
         return -1;
     }
-    for (uint32_t i = 0; i < header->count; i++) {
-        struct rlog_overview entry;
-        const void *cells[] = { &time_ns, &entry.minimum, &entry.mean, &entry.maximum };
+    for (uint32_t at = 0; at < header->count; at += OVERVIEW_PIECE) {
+        uint32_t left = header->count - at;
+        struct overview_piece piece = {
+            .entries = record->payload + (size_t)at * sizeof(struct rlog_overview),
+            .count = left < OVERVIEW_PIECE ? left : OVERVIEW_PIECE,
+            .time_ns = time_ns + at * step_ns,
+            .step_ns = step_ns,
+        };
 
-        memcpy(&entry, record->payload + i * sizeof(entry), sizeof(entry));
-        if (h5_table_append(events->overview[header->stream][level], cells, 1, err) < 0) {
+        if (append_overview(events->overview[header->stream][level], &piece, err) < 0) {
             return -1;
         }
-        time_ns += window_of(level) * NS_PER_SAMPLE;
     }
     return 0;
 }

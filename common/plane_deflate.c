@@ -188,7 +188,7 @@ static bool put_block(struct plane_deflate *state, struct output *output, const 
     uint64_t best_bits = 0;
 
     if (is_constant(bytes, size)) {
-        adler_add_run(&output->sum, bytes[0], size);
+        adler_add_repeated(&output->sum, bytes, 1, size);
         deflate_block_plan_run(block, bytes, size);
     } else {
         adler_add(&output->sum, bytes, size);

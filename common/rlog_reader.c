@@ -20,8 +20,15 @@ struct rlog_reader {
     uint8_t id[16];
     bool has_id;
     bool is_at_end;
-    uint8_t *payload;
+    /* What was read of the segment from window_at on: records are small, calls are dear. */
+    uint8_t *window;
+    size_t window_size;
     size_t capacity;
+    uint64_t window_at;
+};
+
+enum {
+    WINDOW_BYTES = 256 * 1024
 };
 
 static int load_manifest(struct rlog_reader *reader, struct err *err)
@@ -69,7 +76,7 @@ void rlog_reader_close(struct rlog_reader **reader_p)
     if (reader->fd >= 0) {
         close(reader->fd);
     }
-    free(reader->payload);
+    free(reader->window);
     free(reader);
     *reader_p = NULL;
 }
@@ -144,24 +151,51 @@ static enum rlog_next open_segment(struct rlog_reader *reader, struct err *err)
     memcpy(reader->id, header.recording_id, sizeof(reader->id));
     reader->has_id = true;
     reader->offset = sizeof(header);
+    reader->window_size = 0;
     return RLOG_NEXT_RECORD;
 }
 
 static bool reserve(struct rlog_reader *reader, size_t size, struct err *err)
 {
-    uint8_t *payload = NULL;
+    uint8_t *window = NULL;
 
     if (size <= reader->capacity) {
         return true;
     }
-    payload = realloc(reader->payload, size);
-    if (payload == NULL) {
+    size = size < WINDOW_BYTES ? WINDOW_BYTES : size;
+    window = realloc(reader->window, size);
+    if (window == NULL) {
         err_set(err, ERR_MEMORY, "record of %zu bytes", size);
         return false;
     }
-    reader->payload = payload;
+    reader->window = window;
     reader->capacity = size;
     return true;
+}
+
+/* Makes *data point to `size` bytes of the segment from the reader's offset on; returns how
+ * many of them are there, -1 on error. */
+static ssize_t look_at(struct rlog_reader *reader, size_t size, const uint8_t **data,
+                       struct err *err)
+{
+    uint64_t skip = reader->offset - reader->window_at;
+    ssize_t n = 0;
+
+    if (reader->window_size < skip || reader->window_size - skip < size) {
+        reader->window_size = 0;
+        if (!reserve(reader, size, err)) {
+            return -1;
+        }
+        n = read_at(reader, reader->window, reader->capacity, reader->offset, err);
+        if (n < 0) {
+            return -1;
+        }
+        reader->window_size = (size_t)n;
+        reader->window_at = reader->offset;
+        skip = 0;
+    }
+    *data = reader->window + skip;
+    return (ssize_t)(reader->window_size - skip < size ? reader->window_size - skip : size);
 }
 
 /* What is behind the last whole record: nothing yet, or a tail that a later segment proves
@@ -187,34 +221,33 @@ static enum rlog_next read_record(struct rlog_reader *reader, struct rlog_record
 {
     struct rlog_record_header *header = &record->header;
     uint64_t at = reader->offset;
+    const uint8_t *data = NULL;
     size_t whole = 0;
-    ssize_t n = read_at(reader, header, sizeof(*header), at, err);
+    ssize_t n = look_at(reader, sizeof(*header), &data, err);
 
     if (n < (ssize_t)sizeof(*header)) {
         return n < 0 ? RLOG_NEXT_ERROR : end_of_segment(reader, n, err);
     }
+    memcpy(header, data, sizeof(*header));
     if (!rlog_is_record_header(header)) {
         err_set(err, ERR_CORRUPT, "%s: segment %u, byte %llu: not a record", reader->folder,
                 reader->segment, (unsigned long long)at);
         return RLOG_NEXT_ERROR;
     }
-    whole = rlog_padded(header->payload_size);
-    if (!reserve(reader, whole + 8, err)) {
-        return RLOG_NEXT_ERROR;
-    }
-    n = read_at(reader, reader->payload, whole, at + sizeof(*header), err);
+    whole = sizeof(*header) + rlog_padded(header->payload_size);
+    n = look_at(reader, whole, &data, err);
     if (n < (ssize_t)whole) {
         return n < 0 ? RLOG_NEXT_ERROR : end_of_segment(reader, 1, err);
     }
-    if (!rlog_is_record_intact(header, reader->payload)) {
+    record->payload = data + sizeof(*header);
+    if (!rlog_is_record_intact(header, record->payload)) {
         err_set(err, ERR_CORRUPT, "%s: segment %u, byte %llu: a record's checksum is wrong",
                 reader->folder, reader->segment, (unsigned long long)at);
         return RLOG_NEXT_ERROR;
     }
-    record->payload = reader->payload;
     record->segment = reader->segment;
     record->offset = at;
-    reader->offset = at + sizeof(*header) + whole;
+    reader->offset = at + whole;
     reader->is_at_end = header->type == RLOG_END;
     return RLOG_NEXT_RECORD;
 }

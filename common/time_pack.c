@@ -10,34 +10,56 @@ enum {
     STEP_NS = 10000,
     N_PLANES = 8,
     N_LOW_PLANES = 3,
+    N_DISTANCES = 3,
     PERIOD_0 = 16,   /* samples after which the lowest byte repeats, */
     PERIOD_1 = 4096, /* and the one above it */
 };
 
+_Static_assert(TIME_PACK_SAMPLES % PERIOD_0 == 0, "the lowest byte's period fills a chunk");
+
+/* Bits as they stand in the stream. */
+struct word {
+    uint32_t value;
+    uint32_t count;
+};
+
+/* All that can be said, made once for a chunk. */
+struct words {
+    struct word symbols[DEFLATE_N_SYMBOLS];
+    struct word lengths[DEFLATE_MAX_MATCH + 1]; /* with their extra bits */
+};
+
 /* The fixed codes of RFC 1951, 3.2.6. */
-static void put_symbol(struct bits *bits, unsigned symbol)
+static struct word symbol_word(unsigned symbol)
 {
     if (symbol < 144) {
-        bits_put(bits, bits_reverse(0x30 + symbol, 8), 8);
-    } else if (symbol < 256) {
-        bits_put(bits, bits_reverse(0x190 + symbol - 144, 9), 9);
-    } else if (symbol < 280) {
-        bits_put(bits, bits_reverse(symbol - 256, 7), 7);
-    } else {
-        bits_put(bits, bits_reverse(0xC0 + symbol - 280, 8), 8);
+        return (struct word){ bits_reverse(0x30 + symbol, 8), 8 };
+    }
+    if (symbol < 256) {
+        return (struct word){ bits_reverse(0x190 + symbol - 144, 9), 9 };
+    }
+    if (symbol < 280) {
+        return (struct word){ bits_reverse(symbol - 256, 7), 7 };
+    }
+    return (struct word){ bits_reverse(0xC0 + symbol - 280, 8), 8 };
+}
+
+static void make_words(struct words *words)
+{
+    for (unsigned i = 0; i < DEFLATE_N_SYMBOLS; i++) {
+        words->symbols[i] = symbol_word(i);
+    }
+    for (unsigned i = DEFLATE_MIN_MATCH; i <= DEFLATE_MAX_MATCH; i++) {
+        struct deflate_length code = deflate_length(i);
+        struct word word = words->symbols[code.symbol];
+
+        words->lengths[i].value = word.value | code.extra << word.count;
+        words->lengths[i].count = word.count + code.n_extra;
     }
 }
 
-static void put_length(struct bits *bits, unsigned length)
-{
-    struct deflate_length code = deflate_length(length);
-
-    put_symbol(bits, code.symbol);
-    bits_put(bits, code.extra, code.n_extra);
-}
-
 /* Groups of 2 codes, each with one more extra bit than the one before. */
-static void put_distance(struct bits *bits, unsigned distance)
+static struct word distance_word(unsigned distance)
 {
     unsigned rest = distance - 1;
     unsigned n_extra = 0;
@@ -45,18 +67,41 @@ static void put_distance(struct bits *bits, unsigned distance)
     while (rest >> n_extra >= 4) {
         n_extra++;
     }
-    bits_put(bits, bits_reverse(2 * n_extra + (rest >> n_extra), 5), 5);
-    bits_put(bits, rest & ((1u << n_extra) - 1), n_extra);
+    return (struct word){ bits_reverse(2 * n_extra + (rest >> n_extra), 5)
+                              | (rest & ((1u << n_extra) - 1)) << 5,
+                          5 + n_extra };
+}
+
+/* What is written, and where. */
+struct writer {
+    struct bits bits;
+    struct adler sum;
+    struct words words;
+};
+
+static void put_symbol(struct writer *writer, unsigned symbol)
+{
+    bits_put(&writer->bits, writer->words.symbols[symbol].value,
+             writer->words.symbols[symbol].count);
+}
+
+static void put_match(struct writer *writer, unsigned length, struct word distance)
+{
+    struct word word = writer->words.lengths[length];
+
+    bits_add(&writer->bits, word.value, word.count);
+    bits_put(&writer->bits, distance.value, distance.count);
 }
 
 /* Matches of `length` bytes in all, which is at least DEFLATE_MIN_MATCH. */
-static void put_run(struct bits *bits, unsigned length, unsigned distance)
+static void put_run(struct writer *writer, unsigned length, unsigned distance)
 {
+    struct word word = distance_word(distance);
+
     while (length > 0) {
         unsigned part = deflate_part(length);
 
-        put_length(bits, part);
-        put_distance(bits, distance);
+        put_match(writer, part, word);
         length -= part;
     }
 }
@@ -76,71 +121,79 @@ static unsigned match_length(const uint8_t *plane, unsigned at, unsigned distanc
     return length;
 }
 
-/* The longest match that begins at `at`: its length, or 0, and its distance. */
+/* The longest match that begins at `at`: its length, or 0, and the index of its distance. */
 static unsigned find_match(const uint8_t *plane, unsigned at, unsigned end,
-                           const unsigned *distances, unsigned *distance)
+                           const unsigned *distances, unsigned *which)
 {
     unsigned best = 0;
 
-    for (unsigned i = 0; distances[i] != 0 && distances[i] <= at; i++) {
+    for (unsigned i = 0; i < N_DISTANCES && distances[i] <= at; i++) {
         unsigned length = match_length(plane, at, distances[i], end);
 
         if (length > best) {
             best = length;
-            *distance = distances[i];
+            *which = i;
         }
     }
     return best;
 }
 
-/* Bytes [0, end), searched at a few distances that rise and are ended by 0. */
-static void put_searched(struct bits *bits, const uint8_t *plane, unsigned end,
-                         const unsigned *distances)
+/* Bytes [0, end), searched at a few distances that rise. */
+static void put_searched(struct writer *writer, const uint8_t *plane, unsigned end,
+                         const unsigned distances[N_DISTANCES])
 {
+    struct word words[N_DISTANCES];
+
+    for (unsigned i = 0; i < N_DISTANCES; i++) {
+        words[i] = distance_word(distances[i]);
+    }
     for (unsigned at = 0; at < end;) {
-        unsigned distance = 0;
-        unsigned length = find_match(plane, at, end, distances, &distance);
+        unsigned which = 0;
+        unsigned length = find_match(plane, at, end, distances, &which);
 
         if (length < DEFLATE_MIN_MATCH) {
-            put_symbol(bits, plane[at++]);
+            put_symbol(writer, plane[at++]);
             continue;
         }
-        put_length(bits, length);
-        put_distance(bits, distance);
+        put_match(writer, length, words[which]);
         at += length;
     }
 }
 
-/* The lowest three bytes change with nearly every sample. */
-static void put_low_planes(struct bits *bits, uint64_t first_ns, struct adler *sum)
+static void make_plane(uint64_t first_ns, unsigned p, uint8_t *plane, unsigned end)
 {
-    static const unsigned near[2][4] = {
-        {59,    367 },
-        { 1, 1678, 5033 }
-    };
-    uint8_t plane[TIME_PACK_SAMPLES];
-
-    for (unsigned p = 0; p < N_LOW_PLANES; p++) {
-        for (uint32_t i = 0; i < TIME_PACK_SAMPLES; i++) {
-            plane[i] = (uint8_t)(((uint32_t)first_ns + i * STEP_NS) >> 8 * p);
-        }
-        adler_add(sum, plane, sizeof(plane));
-        if (p == 0) {
-            for (unsigned i = 0; i < PERIOD_0; i++) {
-                put_symbol(bits, plane[i]);
-            }
-            put_run(bits, TIME_PACK_SAMPLES - PERIOD_0, PERIOD_0);
-        } else if (p == 1) {
-            put_searched(bits, plane, PERIOD_1, near[0]);
-            put_run(bits, TIME_PACK_SAMPLES - PERIOD_1, PERIOD_1);
-        } else {
-            put_searched(bits, plane, TIME_PACK_SAMPLES, near[1]);
-        }
+    for (uint32_t i = 0; i < end; i++) {
+        plane[i] = (uint8_t)(((uint32_t)first_ns + i * STEP_NS) >> 8 * p);
     }
 }
 
+/* The lowest three bytes change with nearly every sample; two of them repeat exactly. */
+static void put_low_planes(struct writer *writer, uint64_t first_ns)
+{
+    static const unsigned near_1[N_DISTANCES] = { 59, 367, PERIOD_1 };
+    static const unsigned near_2[N_DISTANCES] = { 1, 1678, 5033 };
+    uint8_t plane[TIME_PACK_SAMPLES];
+
+    make_plane(first_ns, 0, plane, PERIOD_0);
+    adler_add_repeated(&writer->sum, plane, PERIOD_0, TIME_PACK_SAMPLES / PERIOD_0);
+    for (unsigned i = 0; i < PERIOD_0; i++) {
+        put_symbol(writer, plane[i]);
+    }
+    put_run(writer, TIME_PACK_SAMPLES - PERIOD_0, PERIOD_0);
+
+    make_plane(first_ns, 1, plane, PERIOD_1);
+    adler_add_repeated(&writer->sum, plane, PERIOD_1, TIME_PACK_SAMPLES / PERIOD_1);
+    adler_add(&writer->sum, plane, TIME_PACK_SAMPLES % PERIOD_1);
+    put_searched(writer, plane, PERIOD_1, near_1);
+    put_run(writer, TIME_PACK_SAMPLES - PERIOD_1, PERIOD_1);
+
+    make_plane(first_ns, 2, plane, TIME_PACK_SAMPLES);
+    adler_add(&writer->sum, plane, TIME_PACK_SAMPLES);
+    put_searched(writer, plane, TIME_PACK_SAMPLES, near_2);
+}
+
 /* The others stay the same for 1 677 samples and more: nothing has to be looked at. */
-static void put_high_plane(struct bits *bits, uint64_t first_ns, unsigned p, struct adler *sum)
+static void put_high_plane(struct writer *writer, uint64_t first_ns, unsigned p)
 {
     for (unsigned at = 0; at < TIME_PACK_SAMPLES;) {
         uint64_t stamp_ns = first_ns + (uint64_t)at * STEP_NS;
@@ -151,14 +204,14 @@ static void put_high_plane(struct bits *bits, uint64_t first_ns, unsigned p, str
         unsigned count = same < left ? (unsigned)same : left;
         uint8_t byte = (uint8_t)(stamp_ns >> 8 * p);
 
-        adler_add_run(sum, byte, count);
-        put_symbol(bits, byte);
+        adler_add_repeated(&writer->sum, &byte, 1, count);
+        put_symbol(writer, byte);
         at += count;
         if (count > DEFLATE_MIN_MATCH) {
-            put_run(bits, count - 1, 1);
+            put_run(writer, count - 1, 1);
         } else {
             for (unsigned i = 1; i < count; i++) {
-                put_symbol(bits, byte);
+                put_symbol(writer, byte);
             }
         }
     }
@@ -166,17 +219,17 @@ static void put_high_plane(struct bits *bits, uint64_t first_ns, unsigned p, str
 
 size_t time_pack(uint64_t first_ns, uint8_t out[TIME_PACK_BYTES])
 {
-    struct bits bits = { .at = out };
-    struct adler sum = { .low = 1 };
+    struct writer writer = { .bits = { .at = out }, .sum = { .low = 1 } };
 
-    bits_put(&bits, 0x0178, 16); /* CMF 0x78, FLG 0x01: window of 32 KiB, fastest */
-    bits_put(&bits, 3, 3);       /* last block, fixed codes */
-    put_low_planes(&bits, first_ns, &sum);
+    make_words(&writer.words);
+    bits_put(&writer.bits, 0x0178, 16); /* CMF 0x78, FLG 0x01: window of 32 KiB, fastest */
+    bits_put(&writer.bits, 3, 3);       /* last block, fixed codes */
+    put_low_planes(&writer, first_ns);
     for (unsigned p = N_LOW_PLANES; p < N_PLANES; p++) {
-        put_high_plane(&bits, first_ns, p, &sum);
+        put_high_plane(&writer, first_ns, p);
     }
-    put_symbol(&bits, DEFLATE_END_OF_BLOCK);
-    bits_align(&bits);
-    adler_put(&sum, &bits);
-    return (size_t)(bits.at - out);
+    put_symbol(&writer, DEFLATE_END_OF_BLOCK);
+    bits_align(&writer.bits);
+    adler_put(&writer.sum, &writer.bits);
+    return (size_t)(writer.bits.at - out);
 }

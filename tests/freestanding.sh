@@ -47,9 +47,9 @@ for source in pru/abi/*.h pru/core/*.[ch]; do
     fi
 done
 
-# The two images share calibration, arithmetic and sampler; each has its harvester.
-shared="calib fx sampler"
-emulate="$shared converter curve_harvester efficiency pair_harvester store vsource"
+# PRU0 takes samples, in one of two images; PRU1 has commands and the harvester of an emulation.
+shared="calib fx sampler sampler_state"
+emulate="$shared converter efficiency store vsource"
 harvest="$shared adc_harvester"
 # Code and constants of an object, in bytes.
 size_of() {
@@ -69,4 +69,5 @@ for object in "$work"/*.o; do
 done
 report "harvest image" "$harvest"
 report "emulate image" "$emulate"
+report "PRU1 image" "calib curve_harvester fx pair_harvester sampler_control sampler_state timebase tracer utilisation"
 exit $bad

@@ -30,8 +30,8 @@ enum {
     PRU_MAP_OCMC_BYTES = 65536,
     PRU_MAP_DDR_BLOCKS_BYTES = 8388608, /* block ring, then the GPIO ring */
     PRU_MAP_DDR_GPIO_BYTES = 16777216,
-    /* What the cores tell each other lies behind struct pru_control in the shared RAM. */
-    PRU_MAP_LINK_OFFSET = 8192,
+    /* What the cores share with each other lies behind struct pru_control in the shared RAM. */
+    PRU_MAP_PRIVATE_OFFSET = 6912,
     /* IEP, TRM 4.5.6 */
     PRU_IEP_GLOBAL_CFG = 0x00, /* bit 0 enable, 7:4 increment, 19:8 while compensating */
     PRU_IEP_GLOBAL_STATUS = 0x04,

@@ -7,7 +7,7 @@ static uint32_t scale_code(const struct vsource_channel *channel, uint32_t code)
 {
     uint64_t product = fx_mul_u32(channel->factor, fx_min_u32(code, CALIB_ADC_MAX));
 
-    return fx_clamp_u32(fx_shift_right(product + channel->round, 16));
+    return fx_clamp_u32(fx_shift_right(product + fx_widen(channel->round), 16));
 }
 
 uint32_t calib_from_code(const struct vsource_channel *channel, uint32_t code)
@@ -38,7 +38,7 @@ uint32_t calib_to_code(const struct vsource_channel *channel, uint32_t voltage_u
     uint32_t above_uV = channel->offset >= 0
                             ? fx_sub_u32(voltage_uV, (uint32_t)channel->offset)
                             : fx_add_u32(voltage_uV, fx_size_i32(channel->offset));
-    uint64_t code = fx_add_u64(fx_mul_u32(above_uV, channel->factor), channel->round);
+    uint64_t code = fx_add_u64(fx_mul_u32(above_uV, channel->factor), fx_widen(channel->round));
 
     return fx_min_u32(fx_high(code), CALIB_DAC_MAX);
 }

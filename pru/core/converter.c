@@ -65,14 +65,15 @@ static void input_diode(struct converter *c, const struct store *store, uint32_t
                         struct store_flow *flow)
 {
     struct vsource_scale inverse;
-    uint64_t V_uV_n8 = fx_raise(c->V_input_uV, 8);
+    uint64_t V_uV_n8 = fx_raise_u32(c->V_input_uV, 8);
     uint64_t I_n32 = fx_join(I_nA, 0);
     uint64_t most_n32 = 0;
 
     inverse = fx_reciprocal(fx_add_u32(store->R_kOhm_n28, c->params->R_input_kOhm_n28));
     inverse.shift -= 32;
     /* n8 / n28 to n32 */
-    most_n32 = fx_scale(fx_raise(fx_sub_u64(V_uV_n8, store_voltage(store, flow)), 20), inverse);
+    most_n32 = fx_scale(fx_raise(fx_sub_u64(V_uV_n8, fx_widen(store_voltage(store, flow))), 20),
+                        inverse);
     if (fx_is_less_u64(most_n32, I_n32)) {
         I_n32 = most_n32;
         I_nA = fx_high(most_n32);
@@ -91,11 +92,11 @@ static void input_feedback(struct converter *c, const struct store *store, uint3
     uint32_t behind_uV = fx_sub_u32(c->V_input_uV, drop_uV);
     uint64_t needed_uV_n8 = 0;
 
-    needed_uV_n8 =
-        store_voltage(store, flow) + fx_shift_right(fx_mul_u32(I_nA, store->R_kOhm_n28), 20);
+    needed_uV_n8 = fx_widen(store_voltage(store, flow))
+                   + fx_shift_right(fx_mul_u32(I_nA, store->R_kOhm_n28), 20);
     c->V_request_uV = fx_add_u32(c->V_mid_uV, fx_add_u32(drop_uV, c->params->V_input_drop_uV));
     c->P_input_fW_n8 = to_n8(fx_mul_u32(behind_uV, I_nA));
-    if (!fx_is_less_u64(fx_raise(behind_uV, 8), needed_uV_n8)) {
+    if (!fx_is_less_u64(fx_raise_u32(behind_uV, 8), needed_uV_n8)) {
         flow->charge_nA_n32 = fx_join(I_nA, 0);
     } else {
         flow->charge_fW_n8 = c->P_input_fW_n8;

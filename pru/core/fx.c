@@ -13,36 +13,17 @@ uint32_t fx_mul_down(uint32_t a, uint32_t b, uint32_t n)
     return fx_clamp_u32(fx_shift_right(fx_mul_u32(a, b), n));
 }
 
-uint64_t fx_shift_left(uint64_t value, uint32_t n)
+/* a x b + rest, 96 bits, / 2^n; returns what its lowest word was before. */
+static uint32_t multiply(uint64_t a, uint32_t b, uint32_t n, uint32_t rest,
+                         struct fx_wide *result)
 {
-    uint32_t high = fx_high(value);
-    uint32_t low = fx_low(value);
-
-    if (fx_is_zero_u64(value) || n == 0) {
-        return value;
-    }
-    if (fx_top_bit_u64(value) + n > 63) {
-        return UINT64_MAX;
-    }
-    if (n >= 32) {
-        return fx_join(low << (n - 32), 0);
-    }
-    return fx_join((high << n) | (low >> (32 - n)), low << n);
-}
-
-uint64_t fx_mul_high(uint64_t a, uint32_t b)
-{
-    return fx_mul_u32(fx_high(a), b) + fx_high(fx_mul_u32(fx_low(a), b));
-}
-
-void fx_mul_wide(uint64_t a, uint32_t b, uint32_t n, struct fx_wide *result)
-{
-    uint64_t product = fx_mul_u32(fx_low(a), b);
-    uint32_t low = fx_low(product);
+    uint64_t product = fx_mul_u32(fx_low(a), b) + fx_widen(rest); /* leaves room for it */
+    uint32_t lowest = fx_low(product);
+    uint32_t low = lowest;
     uint32_t middle = 0;
     uint32_t high = 0;
 
-    product = fx_mul_u32(fx_high(a), b) + fx_high(product);
+    product = fx_mul_u32(fx_high(a), b) + fx_widen(fx_high(product));
     middle = fx_low(product);
     high = fx_high(product);
     for (; n >= 32; n -= 32) {
@@ -52,27 +33,33 @@ void fx_mul_wide(uint64_t a, uint32_t b, uint32_t n, struct fx_wide *result)
     }
     result->low = fx_funnel(middle, low, n);
     result->high = fx_join(high >> n, fx_funnel(high, middle, n));
+    return lowest;
+}
+
+static uint64_t saturate(const struct fx_wide *wide)
+{
+    return fx_high(wide->high) != 0 ? UINT64_MAX : fx_join(fx_low(wide->high), wide->low);
+}
+
+void fx_mul_wide(uint64_t a, uint32_t b, uint32_t n, struct fx_wide *result)
+{
+    (void)multiply(a, b, n, 0, result);
 }
 
 uint64_t fx_mul_shift(uint64_t a, uint32_t b, uint32_t n)
 {
     struct fx_wide product;
 
-    fx_mul_wide(a, b, n, &product);
-    return fx_high(product.high) != 0 ? UINT64_MAX : fx_join(fx_low(product.high), product.low);
+    (void)multiply(a, b, n, 0, &product);
+    return saturate(&product);
 }
 
 uint64_t fx_mul_carry(uint64_t a, uint32_t b, uint32_t n, uint32_t *rest)
 {
-    uint64_t low = fx_mul_u32(fx_low(a), b) + *rest; /* a product leaves room for it */
-    uint64_t high = fx_mul_u32(fx_high(a), b) + fx_high(low);
+    struct fx_wide product;
 
-    *rest = fx_low(low) & ((1u << n) - 1u);
-    if (fx_high(high) >> n != 0) {
-        return UINT64_MAX;
-    }
-    return fx_join(fx_funnel(fx_high(high), fx_low(high), n),
-                   fx_funnel(fx_low(high), fx_low(low), n));
+    *rest = multiply(a, b, n, *rest, &product) & ((1u << n) - 1u);
+    return saturate(&product);
 }
 
 uint64_t fx_scale(uint64_t value, struct vsource_scale scale)
@@ -114,10 +101,16 @@ static const uint16_t INVERSE_ROOTS[48] = {
     36179, 35840, 35509, 35188, 34875, 34571, 34274, 33985, 33703, 33427, 33159, 32897,
 };
 
+/* value x 2^n, which leaves room for it. */
+static uint64_t normalise(uint64_t value, uint32_t n)
+{
+    return n < 32 ? fx_raise(value, n) : fx_join(fx_low(value) << (n - 32), 0);
+}
+
 uint32_t fx_sqrt_u64(uint64_t value)
 {
     uint32_t half = (fx_top_bit_u64(value) >> 1) + 1; /* value < 2^(2 half) */
-    uint64_t x_n64 = fx_shift_left(value, 64 - 2 * half);
+    uint64_t x_n64 = normalise(value, 64 - 2 * half);
     uint32_t x_n32 = fx_high(x_n64);
     uint32_t y_n31 = 0;
     uint32_t root_n32 = 0;

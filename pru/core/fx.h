@@ -79,6 +79,12 @@ static inline uint64_t fx_join(uint32_t high, uint32_t low)
     return halves.whole;
 }
 
+/* As 64 bits; the compiler would clear the upper half byte by byte. */
+static inline uint64_t fx_widen(uint32_t value)
+{
+    return fx_join(0, value);
+}
+
 static inline bool fx_is_less_u64(uint64_t a, uint64_t b)
 {
     return fx_high(a) != fx_high(b) ? fx_high(a) < fx_high(b) : fx_low(a) < fx_low(b);
@@ -106,6 +112,11 @@ static inline uint64_t fx_raise(uint64_t value, uint32_t n)
 {
     return fx_join((fx_high(value) << n) | ((fx_low(value) >> 1) >> (31 - n)), fx_low(value)
                                                                                    << n);
+}
+
+static inline uint64_t fx_raise_u32(uint32_t value, uint32_t n)
+{
+    return fx_join((value >> 1) >> (31 - n), value << n);
 }
 
 static inline uint32_t fx_add_u32(uint32_t a, uint32_t b)
@@ -168,12 +179,6 @@ static inline uint32_t fx_top_bit_u64(uint64_t value)
     return high != 0 ? 32u + fx_top_bit_u32(high) : fx_top_bit_u32(fx_low(value));
 }
 
-/* value x 2^n, saturated; any n. */
-uint64_t fx_shift_left(uint64_t value, uint32_t n);
-
-/* a x b / 2^32, rounded down. */
-uint64_t fx_mul_high(uint64_t a, uint32_t b);
-
 /* A product of 96 bits: high x 2^32 + low. */
 struct fx_wide {
     uint64_t high;
@@ -190,7 +195,13 @@ uint64_t fx_mul_carry(uint64_t a, uint32_t b, uint32_t n, uint32_t *rest);
 /* a x b / 2^n, rounded down; any n; exact in between, saturated. */
 uint64_t fx_mul_shift(uint64_t a, uint32_t b, uint32_t n);
 
-/* value x scale: the same with the scale's mantissa and shift. */
+/* a x b / 2^32, rounded down. */
+static inline uint64_t fx_mul_high(uint64_t a, uint32_t b)
+{
+    return fx_mul_shift(a, b, 32);
+}
+
+/* value x scale: fx_mul_shift with the scale's mantissa and shift. */
 uint64_t fx_scale(uint64_t value, struct vsource_scale scale);
 
 /* 1 / value as mantissa (top bit set) and shift (32 to 63), so that x / value = fx_scale(x,

@@ -30,8 +30,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A host's sampler does both; a firmware image has room for one, and is built with
- * SAMPLER_MODE as that enum pru_mode. What it cannot do it refuses when configured. */
+/* Where the sampler runs on two cores, PRU0 takes the samples (sampler.c) and PRU1 the commands
+ * and the harvester (sampler_control.c), never both at a time: PRU1 looks for commands only
+ * while no sample is under way. An image that takes samples has room for one mode, and is built
+ * with SAMPLER_MODE as that enum pru_mode. */
 #ifndef SAMPLER_MODE
 #    define SAMPLER_MODE PRU_MODE_NONE
 #endif
@@ -54,6 +56,7 @@ struct sampler {
     enum pru_state state;
     uint32_t command_seq;
     uint32_t mode;
+    uint32_t only_mode; /* PRU_MODE_NONE: both are possible */
     uint32_t record_mask;
     uint64_t start_tick;
     uint64_t stop_sample;
@@ -64,6 +67,7 @@ struct sampler {
     uint32_t block_write_idx;
     uint32_t input_read_idx;
     uint32_t outputs;
+    struct curve_point point;       /* emulate: where the harvester operates in this sample */
     struct utilisation utilisation; /* a firmware image leaves it to the other core */
     struct adc_harvester harvester; /* harvest */
     struct vsource source;          /* emulate */
@@ -108,6 +112,22 @@ void sampler_fail(struct sampler *sampler, enum pru_error error, uint32_t detail
  * other_ticks: the other core's longest loop since the last call. */
 void sampler_account(struct sampler *sampler, uint64_t tick, uint32_t ticks,
                      uint32_t other_ticks);
+
+#ifdef SAMPLE_IO_DIRECT
+/* A firmware image asks the other core. */
+void sampler_ask_harvester(struct sampler *sampler, struct curve_point input);
+struct curve_point sampler_ask_point(const struct sampler *sampler);
+#else
+static inline void sampler_ask_harvester(struct sampler *sampler, struct curve_point input)
+{
+    sampler->point = vsource_harvest(&sampler->source, input);
+}
+
+static inline struct curve_point sampler_ask_point(const struct sampler *sampler)
+{
+    return sampler->point;
+}
+#endif
 
 /* For a board that may wait: false while the next sample would fall into a lost block, or would
  * be an underrun. */

@@ -30,20 +30,26 @@ static void look_up(struct store *s)
     s->V_oc_uV_n8 = interpolate(&p->V_oc_uV_n8[knot], fraction_n32);
     s->R_series_kOhm_n28 = interpolate(&p->R_series_kOhm_n28[knot], fraction_n32);
     s->R_kOhm_n28 = fx_add_u32(s->R_series_kOhm_n28, p->R_half_kOhm_n28[knot]);
-    s->I_leak_nA_n32 = fx_add_u64(p->I_leak_nA_n32, fx_scale(s->V_oc_uV_n8, p->G_leak));
+    s->I_leak_nA_n32 =
+        fx_add_u64(p->I_leak_nA_n32, fx_scale(fx_widen(s->V_oc_uV_n8), p->G_leak));
+}
+
+static uint32_t resistor_uV_n8(uint64_t I_nA_n32, uint32_t R_kOhm_n28)
+{
+    return fx_clamp_u32(fx_mul_shift(I_nA_n32, R_kOhm_n28, 32 + 20));
 }
 
 static uint32_t terminal_uV(const struct store *s)
 {
-    uint64_t drop_uV_n8 = fx_shift_right(fx_mul_high(s->I_nA_n32, s->R_series_kOhm_n28), 20);
-    uint64_t V_uV_n8 = 0;
+    uint32_t drop_uV_n8 = resistor_uV_n8(s->I_nA_n32, s->R_series_kOhm_n28);
+    uint32_t V_uV_n8 = 0;
 
     if (fx_is_zero_u64(s->soc_n58) && s->soc_rest == 0) {
         return 0;
     }
-    V_uV_n8 = s->is_charging ? fx_add_u64(s->V_oc_uV_n8, drop_uV_n8)
-                             : fx_sub_u64(s->V_oc_uV_n8, drop_uV_n8);
-    return fx_clamp_u32(fx_shift_right(fx_add_u64(V_uV_n8, 1u << 7), 8)); /* to nearest */
+    V_uV_n8 = s->is_charging ? fx_add_u32(s->V_oc_uV_n8, drop_uV_n8)
+                             : fx_sub_u32(s->V_oc_uV_n8, drop_uV_n8);
+    return fx_add_u32(V_uV_n8, 1u << 7) >> 8; /* to nearest */
 }
 
 void store_init(struct store *store, const struct vsource_store *params)
@@ -78,8 +84,7 @@ uint32_t store_voltage(const struct store *store, const struct store_flow *flow)
 {
     bool is_charging = false;
     uint64_t direct_n32 = net(flow->charge_nA_n32, flow->discharge_nA_n32, &is_charging);
-    uint32_t shift_uV_n8 =
-        fx_clamp_u32(fx_shift_right(fx_mul_high(direct_n32, store->R_kOhm_n28), 20));
+    uint32_t shift_uV_n8 = resistor_uV_n8(direct_n32, store->R_kOhm_n28);
 
     return is_charging ? fx_add_u32(store->V_oc_uV_n8, shift_uV_n8)
                        : fx_sub_u32(store->V_oc_uV_n8, shift_uV_n8);
@@ -91,14 +96,14 @@ static uint64_t power_current(struct store *s, uint64_t power_fW_n8, bool is_cha
 {
     uint64_t square_n16 = fx_mul_u32(V_uV_n8, V_uV_n8);
     uint64_t four_PR_n16 = fx_mul_shift(power_fW_n8, s->R_kOhm_n28, 18); /* n36 - n16 - 2 */
-    uint64_t twice_n8 = V_uV_n8;
+    uint64_t twice_n8 = fx_widen(V_uV_n8);
     struct vsource_scale inverse;
 
     if (is_charging) {
         /* rounded up: rather less charge than energy from nothing */
-        twice_n8 += (uint64_t)fx_sqrt_u64(fx_add_u64(square_n16, four_PR_n16)) + 2;
+        twice_n8 += fx_widen(fx_sqrt_u64(fx_add_u64(square_n16, four_PR_n16))) + 2;
     } else if (!fx_is_less_u64(square_n16, four_PR_n16)) {
-        twice_n8 += fx_sqrt_u64(square_n16 - four_PR_n16);
+        twice_n8 += fx_widen(fx_sqrt_u64(square_n16 - four_PR_n16));
     } else {
         s->is_exhausted = true; /* beyond the most it can give: half the voltage */
     }
@@ -133,8 +138,8 @@ static void add_charge(struct store *s)
     uint64_t rest = 0;
 
     soc_change(s, &delta);
-    rest = (uint64_t)s->soc_rest + delta.low;
-    delta.high = fx_add_u64(delta.high, fx_high(rest));
+    rest = fx_widen(s->soc_rest) + fx_widen(delta.low);
+    delta.high = fx_add_u64(delta.high, fx_widen(fx_high(rest)));
     if (fx_is_less_u64(delta.high, room_n58)) {
         s->soc_n58 += delta.high;
         s->soc_rest = fx_low(rest);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "pru/core/tracer.h"
 
+#include "pru/core/fx.h"
+
 static const uint32_t EVENT_MASK = PRU_GPIO_EVENT_COUNT - 1;
 static const uint32_t PIN_MASK = (1u << PRU_GPIO_PIN_COUNT) - 1u;
 
@@ -35,7 +37,7 @@ void tracer_store(struct tracer *tracer, uint32_t pins, uint64_t tick)
         shm_store_u32(&tracer->control->gpio_lost, tracer->lost);
         return;
     }
-    tracer->ring[tracer->write_idx & EVENT_MASK] = (tick << 16) | state;
+    tracer->ring[tracer->write_idx & EVENT_MASK] = fx_raise(tick, 16) | fx_widen(state);
     tracer->write_idx++;
     shm_store_u32(&tracer->control->gpio_write_idx, tracer->write_idx);
 }

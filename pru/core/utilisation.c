@@ -31,7 +31,13 @@ static void hand_over(struct utilisation *u)
     struct pru_control *control = u->control;
 
     if (u->write_idx - shm_load_u32(&control->util_read_idx) < PRU_UTIL_COUNT) {
-        control->util[u->write_idx & RING_MASK] = u->window;
+        struct pru_util *entry = &control->util[u->write_idx & RING_MASK];
+
+        entry->first_tick = u->window.first_tick;
+        entry->pru0_max_ticks = u->window.pru0_max_ticks;
+        entry->pru0_sum_ticks = u->window.pru0_sum_ticks;
+        entry->pru0_count = u->window.pru0_count;
+        entry->pru1_max_ticks = u->window.pru1_max_ticks;
         u->write_idx++;
         shm_store_u32(&control->util_write_idx, u->write_idx);
     }

@@ -45,7 +45,8 @@ static void charge_output(const struct vsource *source, struct store_flow *flow)
         flow->discharge_fW_n8 = fx_add_u64(flow->discharge_fW_n8, p->P_output_charge_fW_n8);
     } else {
         /* C_output counts in nA n32 per uV n8 here */
-        uint64_t I_n32 = fx_scale(fx_raise(source->converter.output_charge_uV, 8), p->C_output);
+        uint64_t I_n32 =
+            fx_scale(fx_raise_u32(source->converter.output_charge_uV, 8), p->C_output);
 
         flow->discharge_nA_n32 = fx_add_u64(flow->discharge_nA_n32, I_n32);
     }

@@ -64,11 +64,16 @@ static void test_shifts_of_any_width(void **state)
     (void)state;
     for (int i = 0; i < 100000; i++) {
         uint64_t value = random_number(&seed);
-        uint32_t n = (uint32_t)(next_random(&seed) % 100);
-        wide_uint left = n < 64 ? (wide_uint)value << n : (value == 0 ? 0 : UINT64_MAX);
+        uint64_t other = random_number(&seed);
+        uint32_t n = (uint32_t)(next_random(&seed) % 32);
 
-        assert_true(fx_shift_left(value, n)
-                    == (left > UINT64_MAX ? UINT64_MAX : (uint64_t)left));
+        assert_true(fx_shift_right(value, n) == value >> n);
+        assert_true(fx_raise(value >> n, n) == value >> n << n);
+        assert_true(fx_raise_u32((uint32_t)value, n) == (uint64_t)(uint32_t)value << n);
+        assert_true(fx_is_less_u64(value, other) == (value < other));
+        assert_false(fx_is_less_u64(value, value));
+        assert_true(fx_is_zero_u64(value) == (value == 0));
+        assert_true(fx_join((uint32_t)(value >> 32), (uint32_t)value) == value);
     }
 }
 

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* What the two cores share, in shared RAM behind what the host sees: a few words with which
+ * they call each other, and the sampler, which they change in turn.
+ *
+ * PRU1 keeps time, executes commands and runs the harvester of an emulation; PRU0 takes
+ * samples. One writer a field; a sequence number that changes says that what lies beside it
+ * holds:
+ *
+ *     due_seq    PRU1: take the sample of due_tick        done_seq = due_seq    PRU0: taken
+ *     ask_seq    PRU0: where to operate on `input`?       answer_seq = ask_seq  PRU1:
+ * sampler.point dac_seq    PRU1: write dac[] when no sample is under way
+ *
+ * While due_seq and done_seq differ the sampler is PRU0's, but for its harvester between
+ * question and answer; otherwise it is PRU1's. */
+#ifndef PRU_FW_LINK_H
+#define PRU_FW_LINK_H
+
+#include "pru/abi/pru_map.h"
+#include "pru/abi/pru_shm.h"
+#include "pru/core/sampler.h"
+
+#include <stdint.h>
+
+struct link {
+    /* PRU1 */
+    uint32_t due_seq;
+    uint64_t due_tick;
+    uint32_t answer_seq;
+    uint32_t dac_seq;
+    uint32_t dac[3];     /* by enum sample_dac */
+    uint32_t pru1_alive; /* counts loops */
+    /* PRU0 */
+    uint32_t done_seq;
+    uint32_t sample_ticks; /* from that sample's trigger to its end */
+    uint32_t ask_seq;
+    struct curve_point input;
+    uint32_t silent_adc; /* enum pru_adc of one that cannot be started; 0 */
+    uint32_t pru0_mode;  /* enum pru_mode of its image, stored in every loop; PRU1 clears it */
+    uint32_t pru0_alive; /* counts loops */
+    /* both, in turn */
+    struct sampler sampler;
+};
+
+_Static_assert(PRU_MAP_PRIVATE_OFFSET >= sizeof(struct pru_control), "private memory");
+_Static_assert(sizeof(struct link) <= PRU_MAP_SHARED_BYTES - PRU_MAP_PRIVATE_OFFSET, "link");
+
+static inline struct link *link_memory(void)
+{
+    return (struct link *)(PRU_MAP_SHARED + PRU_MAP_PRIVATE_OFFSET);
+}
+
+static inline struct pru_control *link_control(void)
+{
+    return (struct pru_control *)PRU_MAP_SHARED;
+}
+
+#endif

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/* PRU1: time base, commands, the harvester of an emulation, pins of the target, power-good,
+ * utilisation, and an eye on PRU0.
+ *
+ * One loop of short duties with a look at the pins between any two of them. Commands are looked
+ * for only while PRU0 takes no sample: pru/fw/link.h. */
+#include "pru/core/fx.h"
+#include "pru/core/timebase.h"
+#include "pru/core/tracer.h"
+#include "pru/fw/cape.h"
+#include "pru/fw/hardware.h"
+#include "pru/fw/link.h"
+
+enum {
+    LED_SHIFT = 24,         /* of the counter: 84 ms */
+    NEAR_TICKS = 800,       /* 4 us before a sample is due PRU0 is told */
+    SILENCE_TICKS = 400000, /* 2 ms without a sign from PRU0 */
+};
+
+static struct {
+    struct tracer tracer;
+    struct timebase timebase;
+    uint32_t good; /* power-good, as a pin of an event */
+    uint32_t turns;
+    uint32_t last_tick;
+    uint32_t loop_ticks; /* longest loop since the last sample */
+    uint32_t alive;
+    uint32_t other_alive;
+    uint32_t other_seen_at;
+    bool is_booted;    /* PRU0 has said what it can do */
+    bool is_under_way; /* PRU0 takes a sample */
+} pru1;
+
+/* ---- what the sampler asks of the converters while no sample is under way: PRU0 does it ----
+ */
+
+void sample_io_dac_write(const struct sample_io *io, enum sample_dac channel, uint32_t code)
+{
+    struct link *link = link_memory();
+
+    (void)io;
+    link->dac[channel] = code;
+    shm_store_u32(&link->dac_seq, link->dac_seq + 1);
+}
+
+void sample_io_power_good(const struct sample_io *io, bool is_good)
+{
+    (void)io;
+    (void)is_good; /* drive_outputs sees it in control->outputs */
+}
+
+/* ---- time and pins ---- */
+
+static uint64_t now_64(uint32_t low)
+{
+    uint32_t turns = pru1.turns + ((pru1.turns ^ (low >> 31)) & 1u);
+
+    return fx_join(turns >> 1, low);
+}
+
+static inline uint32_t read_pins(void)
+{
+    return cape_pins(hardware_r31) | pru1.good;
+}
+
+static void __attribute__((noinline)) look(void)
+{
+    uint32_t pins = read_pins();
+
+    if (tracer_has_edge(&pru1.tracer, pins)) {
+        tracer_store(&pru1.tracer, pins, now_64(hardware_ticks()));
+    }
+}
+
+/* The counter's upper half, the loop's length, signs of life. */
+static void keep_time(void)
+{
+    uint32_t low = hardware_ticks();
+    uint32_t loop = low - pru1.last_tick;
+
+    pru1.last_tick = low;
+    if (((pru1.turns ^ (low >> 31)) & 1u) != 0) {
+        pru1.turns++;
+        shm_store_u32(&link_control()->counter_turns, pru1.turns);
+    }
+    if (loop > pru1.loop_ticks) {
+        pru1.loop_ticks = loop;
+    }
+    shm_store_u32(&link_memory()->pru1_alive, ++pru1.alive);
+}
+
+/* What the sampler wants: the power-good pin, and which pins are watched. */
+static void drive_outputs(void)
+{
+    uint32_t r30 = (pru1.last_tick >> LED_SHIFT & 1u) != 0 ? CAPE_PRU1_LED_ALIVE : 0;
+
+    tracer_listen(&pru1.tracer);
+    pru1.good = 0;
+    if ((shm_load_u32(&link_control()->outputs) & PRU_OUTPUT_POWER_GOOD) != 0) {
+        r30 |= (uint32_t)(CAPE_PRU1_POWER_GOOD | CAPE_PRU1_LED_POWER_GOOD);
+        pru1.good = 1u << PRU_GPIO_POWER_GOOD_BIT;
+    }
+    hardware_r30 = r30;
+}
+
+/* ---- samples ---- */
+
+static void answer_harvester(void)
+{
+    struct link *link = link_memory();
+    uint32_t seq = shm_load_u32(&link->ask_seq);
+
+    if (seq != link->answer_seq) {
+        link->sampler.point = vsource_harvest(&link->sampler.source, link->input);
+        shm_store_u32(&link->answer_seq, seq);
+    }
+}
+
+/* The sampler has executed a command: the schedule, or the trace of the pins, begins anew. */
+static void follow_state(enum pru_state before)
+{
+    const struct sampler *sampler = &link_memory()->sampler;
+
+    if (sampler->state == PRU_STATE_READY && before != PRU_STATE_ARMED) {
+        tracer_start(&pru1.tracer, read_pins());
+    }
+    if (sampler->state == PRU_STATE_ARMED) {
+        timebase_start(&pru1.timebase, sampler->start_tick);
+    }
+    hardware_announce();
+}
+
+/* PRU0 is through with a sample: when the next one is due, and how long it took. */
+static void finish_sample(struct link *link)
+{
+    sampler_account(&link->sampler, pru1.timebase.next_tick, link->sample_ticks,
+                    pru1.loop_ticks);
+    pru1.loop_ticks = 0;
+    timebase_advance(&pru1.timebase, shm_load_u32(&link_control()->period_ticks_q20));
+    pru1.is_under_way = false;
+}
+
+static void keep_schedule(void)
+{
+    struct link *link = link_memory();
+    struct sampler *sampler = &link->sampler;
+    uint64_t now_tick = now_64(pru1.last_tick);
+    enum pru_state before = sampler->state;
+
+    if (pru1.is_under_way) {
+        if (shm_load_u32(&link->done_seq) == link->due_seq) {
+            finish_sample(link);
+        }
+        return;
+    }
+    if (sampler_poll(sampler, now_tick)) {
+        follow_state(before);
+    }
+    if (link->silent_adc != 0 && sampler->state != PRU_STATE_FAULT) {
+        sampler_fail(sampler, PRU_ERROR_ADC, link->silent_adc);
+        hardware_announce();
+    }
+    if (sampler_is_active(sampler)
+        && !fx_is_less_u64(now_tick + NEAR_TICKS, pru1.timebase.next_tick)) {
+        link->due_tick = pru1.timebase.next_tick;
+        pru1.is_under_way = true;
+        shm_store_u32(&link->due_seq, link->due_seq + 1);
+    }
+}
+
+/* ---- PRU0 ---- */
+
+static void fail_other_core(void)
+{
+    struct pru_control *control = link_control();
+
+    shm_store_u32(&control->outputs, 0);
+    shm_store_u32(&control->error_detail, 0);
+    shm_store_u32(&control->error, PRU_ERROR_WATCHDOG);
+    shm_store_u32(&control->state, PRU_STATE_FAULT);
+    hardware_announce();
+}
+
+/* PRU0 counts; when it stops, nobody else can say so. */
+static void watch_other_core(void)
+{
+    uint32_t alive = shm_load_u32(&link_memory()->pru0_alive);
+
+    if (alive != pru1.other_alive) {
+        pru1.other_alive = alive;
+        pru1.other_seen_at = pru1.last_tick;
+    } else if (pru1.last_tick - pru1.other_seen_at > SILENCE_TICKS) {
+        fail_other_core();
+        for (;;) {
+            /* keeps time, so that PRU0, should it live, does not mourn */
+            keep_time();
+            drive_outputs();
+            look();
+        }
+    }
+}
+
+/* Nothing is known of PRU0 until it says which mode its image is for. */
+static void await_other_core(void)
+{
+    static const struct sample_io io = { 0 };
+    struct link *link = link_memory();
+    struct pru_shm shm = {
+        .control = link_control(),
+        .input = (struct pru_input *)PRU_MAP_OCMC,
+        .blocks = (struct pru_block *)PRU_MAP_DDR,
+    };
+
+    if (shm_load_u32(&link->pru0_mode) == PRU_MODE_NONE) {
+        return;
+    }
+    sampler_boot(&link->sampler, &shm, &io);
+    link->sampler.only_mode = link->pru0_mode;
+    pru1.other_seen_at = pru1.last_tick;
+    pru1.is_booted = true;
+    hardware_announce();
+}
+
+static void boot(void)
+{
+    struct pru_shm shm = {
+        .control = link_control(),
+        .gpio = (pru_gpio_event *)(PRU_MAP_DDR + PRU_MAP_DDR_BLOCKS_BYTES),
+    };
+    struct link *link = link_memory();
+
+    hardware_open_bus();
+    hardware_r30 = 0;
+    hardware_start_counter();
+    shm_store_u32(&link_control()->counter_turns, 0);
+    shm_store_u32(&link_control()->outputs, 0);
+    link->silent_adc = 0;
+    link->answer_seq = link->ask_seq;
+    shm_store_u32(&link->pru0_mode, PRU_MODE_NONE);
+    tracer_boot(&pru1.tracer, &shm);
+}
+
+int main(void)
+{
+    boot();
+    for (;;) {
+        keep_time();
+        look();
+        answer_harvester();
+        look();
+        drive_outputs();
+        look();
+        answer_harvester();
+        look();
+        if (pru1.is_booted) {
+            keep_schedule();
+            look();
+            answer_harvester();
+            look();
+            watch_other_core();
+        } else {
+            await_other_core();
+        }
+        look();
+    }
+}

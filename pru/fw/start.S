@@ -1,0 +1,16 @@
+; SPDX-License-Identifier: MIT
+; The first instructions of an image: stack, cleared variables, main.
+    .section .init0, "ax"
+    .global _start
+_start:
+    ldi     r2, fw_stack_top
+    ldi     r14, fw_bss_start
+    ldi     r15, fw_bss_end
+    zero    &r16, 4
+1:
+    qbge    2f, r15, r14
+    sbbo    &r16, r14, 0, 4
+    add     r14, r14, 4
+    jmp     1b
+2:
+    jmp     %label(main)

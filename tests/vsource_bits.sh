@@ -39,15 +39,18 @@ EOF
 }
 try "gcc -O0" "" gcc -O0
 try "gcc -O3" "" gcc -O3
+try "gcc -O2 in halves" "" gcc -O2 -DFX_HALVES
 try "clang -O0" "" clang -O0
 try "clang -O3" "" clang -O3
 try "gcc -O2 -m32" "" gcc -O2 -m32
 try "armhf -O2 under qemu" "qemu-arm -L /usr/arm-linux-gnueabihf" arm-linux-gnueabihf-gcc -O2
 try "armhf -O0 under qemu" "qemu-arm -L /usr/arm-linux-gnueabihf" arm-linux-gnueabihf-gcc -O0
 # Unsigned sums that wrap, and conversions that lose bits, would stop this one.
-try "clang, integer sanitizer" "" clang -O1 \
-    -fsanitize=undefined,unsigned-integer-overflow,implicit-conversion -fno-sanitize-recover=all \
-    -fsanitize-ignorelist=tests/support/bits.ignore
+for way in FX_NATIVE FX_HALVES; do
+    try "clang, integer sanitizer, $way" "" clang -O1 -D$way \
+        -fsanitize=undefined,unsigned-integer-overflow,implicit-conversion -fno-sanitize-recover=all \
+        -fsanitize-ignorelist=tests/support/bits.ignore
+done
 [ "$count" -ge 2 ] || { echo "fewer than two builds to compare"; bad=1; }
 [ $bad != 0 ] || echo "figure: $count builds of pru/core, one digest: $first sets of parameters"
 exit $bad

@@ -13,6 +13,15 @@ uint32_t fx_mul_down(uint32_t a, uint32_t b, uint32_t n)
     return fx_clamp_u32(fx_shift_right(fx_mul_u32(a, b), n));
 }
 
+#ifdef FX_WORDS
+void fx_mul_wide(uint64_t a, uint32_t b, uint32_t n, struct fx_wide *result)
+{
+    fx_u128 product = n < 96 ? (fx_u128)a * b >> n : 0;
+
+    result->high = (uint64_t)(product >> 32);
+    result->low = (uint32_t)(product & UINT32_MAX);
+}
+#else
 /* a x b + rest, 96 bits, / 2^n; returns what its lowest word was before. */
 static uint32_t multiply(uint64_t a, uint32_t b, uint32_t n, uint32_t rest,
                          struct fx_wide *result)
@@ -61,6 +70,7 @@ uint64_t fx_mul_carry(uint64_t a, uint32_t b, uint32_t n, uint32_t *rest)
     *rest = multiply(a, b, n, *rest, &product) & ((1u << n) - 1u);
     return saturate(&product);
 }
+#endif
 
 uint64_t fx_scale(uint64_t value, struct vsource_scale scale)
 {

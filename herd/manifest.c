@@ -144,8 +144,7 @@ void run_write_manifest(struct run *run)
     struct err err = { 0 };
 
     run_stem(run, run->n_nodes > 0 ? run->nodes[0].mode : MODE_HARVEST, stem);
-    if (snprintf(run->manifest, sizeof(run->manifest), "%.300s/%s.manifest.yaml", run->output,
-                 stem)
+    if (snprintf(run->manifest, sizeof(run->manifest), "%s/%s.manifest.yaml", run->output, stem)
         >= (int)sizeof(run->manifest)) {
         return;
     }

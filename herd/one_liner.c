@@ -61,18 +61,15 @@ static void put(struct buf *out, const char *indent, const char *key, const char
     buf_text(out, "\n");
 }
 
-/* A bare number is in seconds, as everywhere. */
-static void put_duration(struct buf *out, const char *text)
+/* Quoted, a number would be a text, and a whole number is none. */
+static void put_number(struct buf *out, const char *indent, const char *key, const char *text)
 {
-    double seconds = 0;
+    double number = 0;
 
-    if (text == NULL) {
-        return;
-    }
-    if (text_to_f64(text, &seconds)) {
-        buf_printf(out, "duration: %s s\n", text);
+    if (text != NULL && text_to_f64(text, &number)) {
+        buf_printf(out, "%s%s: %s\n", indent, key, text);
     } else {
-        put(out, "", "duration", text);
+        put(out, indent, key, text);
     }
 }
 
@@ -102,7 +99,7 @@ static int write_text(const struct one_liner *line, struct buf *out, struct err 
     bool is_harvest = line->input == NULL;
 
     put(out, "", "name", line->name != NULL ? line->name : line->command);
-    put_duration(out, line->duration);
+    put(out, "", "duration", line->duration); /* a bare number is in seconds */
     buf_text(out, "defaults:\n");
     put(out, "  ", "mode", is_harvest ? "harvest" : "emulate");
     if (put_input(line->input, out, err) < 0) {
@@ -110,7 +107,7 @@ static int write_text(const struct one_liner *line, struct buf *out, struct err 
     }
     put(out, "  ", is_harvest ? "harvester" : "source", line->algorithm);
     put(out, "  ", "target_port", line->io_port);
-    put(out, "  ", "voltage_aux_mV", line->voltage_aux);
+    put_number(out, "  ", "voltage_aux_mV", line->voltage_aux);
     if (line->use_cal_default) {
         buf_text(out, "  use_cal_default: true\n");
     }
@@ -119,7 +116,7 @@ static int write_text(const struct one_liner *line, struct buf *out, struct err 
     }
     if (line->uart_baudrate != NULL) {
         buf_text(out, "  log:\n    uart:\n");
-        put(out, "      ", "baudrate", line->uart_baudrate);
+        put_number(out, "      ", "baudrate", line->uart_baudrate);
     }
     return out->failed ? err_set(err, ERR_MEMORY, "the experiment") : 0;
 }

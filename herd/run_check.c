@@ -15,8 +15,9 @@
 #include <unistd.h>
 
 enum {
-    BYTES_PER_SAMPLE = 8, /* voltage and current, before compression */
-    MAX_NUMBER = 9999,    /* of a name that is taken */
+    MAX_NUMBER = 9999,  /* of a name that is taken */
+    MAX_FOLDER = 300,   /* bytes of the folder's path, so that those of its files fit */
+    STORAGE_STREAMS = 2 /* voltage and current of the store */
 };
 
 static int check_writable(const char *folder, struct err *err)
@@ -36,6 +37,14 @@ static int check_writable(const char *folder, struct err *err)
     return 0;
 }
 
+static uint64_t count_streams(const struct node_config *config)
+{
+    bool has_storage = config->record.storage && config->mode == MODE_EMULATE;
+
+    return (uint64_t)config->record.voltage + (uint64_t)config->record.current
+           + (has_storage ? STORAGE_STREAMS : 0);
+}
+
 /* What all nodes' samples take at most, uncompressed. */
 static uint64_t count_bytes(const struct run *run)
 {
@@ -45,7 +54,8 @@ static uint64_t count_bytes(const struct run *run)
         const struct node_config *config = run->nodes[i].config;
 
         if (config->duration_ns > 0) {
-            bytes += node_config_samples(config) * BYTES_PER_SAMPLE;
+            bytes += count_streams(config)
+                     * record_bytes(&config->record, node_config_samples(config));
         }
     }
     return bytes;
@@ -85,12 +95,12 @@ int run_check_output(struct run *run, struct err *err)
     if (realpath(chosen, real) == NULL) {
         return err_set_errno(err, "output folder %s", chosen);
     }
-    if (snprintf(run->output, sizeof(run->output), "%.*s", (int)sizeof(run->output) - 200, real)
-            < (int)strlen(real)
-        || snprintf(run->copies, sizeof(run->copies), "%.300s/.bellwether/%s", real, run->id)
-               >= (int)sizeof(run->copies)) {
-        return err_set(err, ERR_INPUT, "output folder %s: path too long", real);
+    if (strlen(real) > MAX_FOLDER) {
+        return err_set(err, ERR_INPUT, "output folder %s: longer than %d bytes", real,
+                       MAX_FOLDER);
     }
+    snprintf(run->output, sizeof(run->output), "%.*s", MAX_FOLDER, real);
+    snprintf(run->copies, sizeof(run->copies), "%s/.bellwether/%s", run->output, run->id);
     if (check_writable(run->output, err) < 0) {
         return -1;
     }
@@ -114,10 +124,9 @@ static void file_path(const struct run *run, size_t i, unsigned number, char pat
 
     run_stem(run, run->nodes[i].mode, stem);
     if (number == 0) {
-        snprintf(path, PATH_SIZE, "%.300s/%s_%s.h5", run->output, stem, run->names[i]);
+        snprintf(path, PATH_SIZE, "%s/%s_%s.h5", run->output, stem, run->names[i]);
     } else {
-        snprintf(path, PATH_SIZE, "%.300s/%s_%u_%s.h5", run->output, stem, number,
-                 run->names[i]);
+        snprintf(path, PATH_SIZE, "%s/%s_%u_%s.h5", run->output, stem, number, run->names[i]);
     }
 }
 

@@ -48,8 +48,7 @@ static int take_begin(struct replay *replay, const struct journal_entry *entry, 
 
     snprintf(run->name, sizeof(run->name), "%s", entry->name);
     snprintf(run->output, sizeof(run->output), "%s", entry->path);
-    if (snprintf(run->copies, sizeof(run->copies), "%.300s/.bellwether/%s", run->output,
-                 run->id)
+    if (snprintf(run->copies, sizeof(run->copies), "%s/.bellwether/%s", run->output, run->id)
         >= (int)sizeof(run->copies)) {
         return err_set(err, ERR_INPUT, "%s: path too long", run->output);
     }

@@ -4,6 +4,7 @@
 
 #include "common/log.h"
 #include "common/rlog.h"
+#include "sheep/monitor_time.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -62,11 +63,18 @@ static int open_monitors(struct agent *agent, struct agent_monitors *self, struc
         return -1;
     }
     snprintf(uart_path, sizeof(uart_path), "%s/uart", agent->state_dir);
+    const struct time_sources time = {
+        .ptp4l_socket = agent->config->clock.ptp4l_socket,
+        .phc2sys_log = agent->config->clock.phc2sys_log,
+        .chrony_port = agent->config->clock.chrony_port,
+        .own_folder = agent->state_dir,
+    };
     struct monitors_options options = {
         .log = &rlog_reader_manifest(reader)->config.log,
         .clock = agent->clock,
         .uart_path = is_sim ? uart_path : UART_OF_CAPE,
         .disk_path = agent->page.log_folder,
+        .time = &time,
         .post = post_row,
         .arg = self,
     };

@@ -65,7 +65,19 @@ static const struct field CLOCK_FIELDS[] = {
                                                                            .unit = "us",
                                                                            .help = "how wrong it claims to be at most",
                                                                            },
-    { .name = NULL                                     }
+    TEXT(clock_config, "ptp4l_socket", ptp4l_socket, "/var/run/ptp4l",
+         "where ptp4l answers; empty: is not asked"),
+    TEXT(clock_config, "phc2sys_log", phc2sys_log, "journal",
+         "a file, or journal: systemd's; empty: is not read"),
+    {
+                                                                           .name = "chrony_port",
+                                                                           .type = FIELD_U32,
+                                                                           .offset = offsetof(struct clock_config, chrony_port),
+                                                                           .maximum = 65535,
+                                                                           .default_text = "323",
+                                                                           .help = "of chrony's commands on 127.0.0.1; 0: is not asked",
+                                                                           },
+    { .name = NULL                   }
 };
 
 static const struct schema CLOCK_SCHEMA = {

@@ -22,6 +22,9 @@ struct clock_config {
     bool locked;
     double offset_us; /* simulated error of this node's clock */
     double claimed_bound_us;
+    char ptp4l_socket[PATH_SIZE]; /* where the time monitor asks; "": nowhere */
+    char phc2sys_log[PATH_SIZE];  /* "journal", or a file */
+    uint32_t chrony_port;         /* on 127.0.0.1; 0: none */
 };
 
 struct sheep_config {

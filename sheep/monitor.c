@@ -2,6 +2,7 @@
 #include "sheep/monitor.h"
 
 #include "common/log.h"
+#include "sheep/monitor_time.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -14,7 +15,6 @@
 
 enum {
     TICK_MS = 1000,
-    TIME_TICKS = 10,
     LEVEL_WARNING = 30
 };
 
@@ -23,8 +23,8 @@ struct monitors {
     struct monitor_out out;
     struct monitor_uart *uart;
     struct monitor_kernel *kernel;
+    struct monitor_time *time;
     struct monitor_system system;
-    uint64_t n_ticks;
     int quit_fd;
     pthread_t thread;
     bool has_thread;
@@ -98,6 +98,12 @@ static void open_sources(struct monitors *monitors, const struct monitors_option
             say_missing(monitors, "kernel", &err);
         }
     }
+    if (monitors->log.time && options->time != NULL) {
+        monitors->time = monitor_time_create(options->time, &monitors->out, &err);
+        if (monitors->time == NULL) {
+            say_missing(monitors, "time", &err);
+        }
+    }
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -114,10 +120,9 @@ static int64_t do_timers(struct monitors *monitors, int64_t now_ns, int64_t *nex
         if (monitors->uart != NULL) {
             monitor_uart_tick(monitors->uart);
         }
-        if (monitors->log.time && monitors->n_ticks % TIME_TICKS == 0) {
-            monitor_time_sample(&monitors->out);
+        if (monitors->time != NULL) {
+            monitor_time_tick(monitors->time);
         }
-        monitors->n_ticks++;
     }
     if (monitors->log.system_ns > 0 && now_ns >= *next_system_ns) {
         *next_system_ns += monitors->log.system_ns;
@@ -130,14 +135,49 @@ static int64_t do_timers(struct monitors *monitors, int64_t now_ns, int64_t *nex
                                        : *next_tick_ns;
 }
 
+enum {
+    QUIT,
+    UART,
+    KERNEL,
+    TIME, /* and the others of its kind */
+    N_FDS = TIME + MONITOR_TIME_FDS
+};
+
+static void find_fds(const struct monitors *monitors, struct pollfd fds[N_FDS])
+{
+    int time_fds[MONITOR_TIME_FDS] = { -1, -1, -1 };
+
+    if (monitors->time != NULL) {
+        monitor_time_fds(monitors->time, time_fds);
+    }
+    for (size_t i = 0; i < N_FDS; i++) {
+        fds[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
+    }
+    fds[QUIT].fd = monitors->quit_fd;
+    fds[UART].fd = monitors->uart == NULL ? -1 : monitor_uart_fd(monitors->uart);
+    fds[KERNEL].fd = monitors->kernel == NULL ? -1 : monitor_kernel_fd(monitors->kernel);
+    for (size_t i = 0; i < MONITOR_TIME_FDS; i++) {
+        fds[TIME + i].fd = time_fds[i];
+    }
+}
+
+static void serve_fds(struct monitors *monitors, const struct pollfd fds[N_FDS])
+{
+    if (fds[UART].revents != 0) {
+        monitor_uart_ready(monitors->uart);
+    }
+    if (fds[KERNEL].revents != 0) {
+        monitor_kernel_ready(monitors->kernel);
+    }
+    for (size_t i = 0; i < MONITOR_TIME_FDS; i++) {
+        if (fds[TIME + i].revents != 0) {
+            monitor_time_ready(monitors->time, i);
+        }
+    }
+}
+
 static void *run_thread(void *arg)
 {
-    enum {
-        QUIT,
-        UART,
-        KERNEL,
-        N_FDS
-    };
     struct monitors *monitors = arg;
     int64_t next_tick_ns = clock_mono_ns();
     int64_t next_system_ns = next_tick_ns;
@@ -146,14 +186,9 @@ static void *run_thread(void *arg)
     for (;;) {
         int64_t now_ns = clock_mono_ns();
         int64_t due_ns = do_timers(monitors, now_ns, &next_tick_ns, &next_system_ns);
-        struct pollfd fds[N_FDS] = {
-            [QUIT] = {monitors->quit_fd,                                                    POLLIN, 0},
-            [UART] = { monitors->uart == NULL ? -1 : monitor_uart_fd(monitors->uart),       POLLIN,
-                      0                                                                              },
-            [KERNEL] = { monitors->kernel == NULL ? -1 : monitor_kernel_fd(monitors->kernel),
-                      POLLIN,                                                                       0},
-        };
+        struct pollfd fds[N_FDS];
 
+        find_fds(monitors, fds);
         if (poll(fds, N_FDS, (int)((due_ns - now_ns) / NS_PER_MS) + 1) < 0 && errno != EINTR) {
             struct err err;
 
@@ -164,12 +199,7 @@ static void *run_thread(void *arg)
         if (fds[QUIT].revents != 0) {
             return NULL;
         }
-        if (fds[UART].revents != 0) {
-            monitor_uart_ready(monitors->uart);
-        }
-        if (fds[KERNEL].revents != 0) {
-            monitor_kernel_ready(monitors->kernel);
-        }
+        serve_fds(monitors, fds);
     }
 }
 
@@ -222,6 +252,7 @@ void monitors_destroy(struct monitors **monitors_p)
     }
     monitor_uart_destroy(&monitors->uart);
     monitor_kernel_destroy(&monitors->kernel);
+    monitor_time_destroy(&monitors->time);
     if (monitors->quit_fd >= 0) {
         close(monitors->quit_fd);
     }

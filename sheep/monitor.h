@@ -19,11 +19,14 @@
 /* Hands a row to the recorder; false when it was dropped. Called from the monitors' thread. */
 typedef bool (*monitor_post_fn)(void *arg, struct recorder_row *row);
 
+struct time_sources;
+
 struct monitors_options {
-    const struct log_config *log; /* what is on; copied */
-    struct clock clock;           /* the node's */
-    const char *uart_path;        /* the target's serial line; NULL: none */
-    const char *disk_path;        /* a folder on the disk whose space is watched */
+    const struct log_config *log;    /* what is on; copied */
+    struct clock clock;              /* the node's */
+    const char *uart_path;           /* the target's serial line; NULL: none */
+    const char *disk_path;           /* a folder on the disk whose space is watched */
+    const struct time_sources *time; /* loan until create returns; see monitor_time.h */
     monitor_post_fn post;
     void *arg;
 };
@@ -107,12 +110,5 @@ void system_parse_cpu(struct monitor_system *system, const char *text, int64_t *
 void system_parse_memory(const char *text, int64_t *values);
 void system_parse_disks(const char *text, int64_t *values);
 void system_parse_network(const char *text, int64_t *values);
-
-/* monitor_time.c: what the kernel knows of its clock, whoever disciplines it, as a line of the
- * time stream. Reading daemons themselves (linuxptp, chrony) is not built yet. */
-void monitor_time_sample(const struct monitor_out *out);
-
-struct timex;
-void monitor_time_describe(const struct timex *state, char *text, size_t size);
 
 #endif

@@ -2,6 +2,8 @@
 /* Monitors: a serial line through a pty, lines of kmsg, the tables of /proc. */
 #include "sheep/monitor.h"
 
+#include "sheep/monitor_time.h"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -249,9 +251,15 @@ static void test_monitors_run_together_and_end(void **state)
         .uart = {true, 115200}
     };
     struct pty pty = open_pty();
-    struct monitors_options options = {
-        .log = &log, .clock = clock_system(0), .uart_path = pty.path, .post = hear, .arg = heard
-    };
+    const struct time_sources time = { .ptp4l_socket = "",
+                                       .phc2sys_log = "",
+                                       .own_folder = "/tmp" };
+    struct monitors_options options = { .time = &time,
+                                        .log = &log,
+                                        .clock = clock_system(0),
+                                        .uart_path = pty.path,
+                                        .post = hear,
+                                        .arg = heard };
     struct err err = { 0 };
     struct monitors *monitors = monitors_create(&options, &err);
 

@@ -21,6 +21,8 @@ enum {
     PEER_SILENT_MS = 10000,
     CONNECT_MS = 3000,
     FDS_OF_OUR_OWN = 256,
+    GIVEN_ID_BYTES = 5,
+    GIVEN_ID_MARK = '@',
 };
 
 struct option {
@@ -70,12 +72,7 @@ static int set_common(zsock_t *socket, int type, struct err *err)
         < 0) {
         return err_set(err, ERR_SYSTEM, "ZMQ_MAXMSGSIZE: %s", zmq_strerror(errno));
     }
-    if (type == ZMQ_ROUTER
-        && (set_int(socket, ZMQ_ROUTER_MANDATORY, 1, err) < 0
-            || set_int(socket, ZMQ_ROUTER_HANDOVER, 1, err) < 0)) {
-        return -1;
-    }
-    return 0;
+    return type == ZMQ_ROUTER ? set_int(socket, ZMQ_ROUTER_MANDATORY, 1, err) : 0;
 }
 
 static zsock_t *create(int type, struct err *err)
@@ -125,20 +122,17 @@ fail:
 
 zsock_t *wire_client(int type, const struct key_pair *own, const char *own_id, struct err *err)
 {
-    char random_id[33] = "";
-    unsigned char noise[16];
     zsock_t *socket = create(type, err);
 
     if (socket == NULL) {
         return NULL;
     }
-    if (own_id == NULL) {
-        randombytes_buf(noise, sizeof(noise));
-        own_id = sodium_bin2hex(random_id, sizeof(random_id), noise, sizeof(noise));
-    }
+    /* Handover is for our own names of nodes, when a connection is made anew. A server has
+     * none: nobody takes over there what is meant for somebody else. */
     if (set_text(socket, ZMQ_CURVE_PUBLICKEY, own->public_key, err) < 0
         || set_text(socket, ZMQ_CURVE_SECRETKEY, own->secret_key, err) < 0
-        || (type == ZMQ_ROUTER && set_text(socket, ZMQ_ROUTING_ID, own_id, err) < 0)) {
+        || (type == ZMQ_ROUTER && set_int(socket, ZMQ_ROUTER_HANDOVER, 1, err) < 0)
+        || (own_id != NULL && set_text(socket, ZMQ_ROUTING_ID, own_id, err) < 0)) {
         zsock_destroy(&socket);
         return NULL;
     }
@@ -162,6 +156,26 @@ int wire_connect(zsock_t *socket, const char *endpoint, const char *server_key,
     return 0;
 }
 
+/* The id that a ROUTER gives to a connection without one is a zero byte and a number; our text
+ * for it is '@' and the number. */
+static void print_given_id(const unsigned char bytes[GIVEN_ID_BYTES], char text[WIRE_ID_SIZE])
+{
+    snprintf(text, WIRE_ID_SIZE, "%c%02x%02x%02x%02x", GIVEN_ID_MARK, bytes[1], bytes[2],
+             bytes[3], bytes[4]);
+}
+
+static bool read_given_id(const char *text, unsigned char bytes[GIVEN_ID_BYTES])
+{
+    size_t n = 0;
+
+    bytes[0] = 0;
+    return text[0] == GIVEN_ID_MARK
+           && sodium_hex2bin(bytes + 1, GIVEN_ID_BYTES - 1, text + 1, strlen(text + 1), NULL,
+                             &n, NULL)
+                  == 0
+           && n == GIVEN_ID_BYTES - 1;
+}
+
 static int explain_send(const char *peer_id, struct err *err)
 {
     switch (errno) {
@@ -178,9 +192,13 @@ int wire_send(zsock_t *socket, const char *peer_id, const struct proto_encoded *
               struct err *err)
 {
     void *handle = zsock_resolve(socket);
+    unsigned char given[GIVEN_ID_BYTES];
+    bool is_given = read_given_id(peer_id, given);
 
     /* A ROUTER decides at the first part whether the message can go; the others then follow. */
-    if (zmq_send(handle, peer_id, strlen(peer_id), ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
+    if (zmq_send(handle, is_given ? (const void *)given : peer_id,
+                 is_given ? sizeof(given) : strlen(peer_id), ZMQ_SNDMORE | ZMQ_DONTWAIT)
+        < 0) {
         return explain_send(peer_id, err);
     }
     for (size_t i = 0; i < encoded->n_frames; i++) {
@@ -231,7 +249,11 @@ static int take_peer_id(struct wire_message *message, zmq_msg_t *part, struct er
     const char *bytes = zmq_msg_data(part);
     size_t size = zmq_msg_size(part);
 
-    if (size == 0 || size >= sizeof(message->peer_id)) {
+    if (size == GIVEN_ID_BYTES && bytes[0] == '\0') {
+        print_given_id((const unsigned char *)bytes, message->peer_id);
+        return 0;
+    }
+    if (size == 0 || size >= sizeof(message->peer_id) || bytes[0] == GIVEN_ID_MARK) {
         return err_set(err, ERR_INPUT, "a routing id of %zu bytes", size);
     }
     for (size_t i = 0; i < size; i++) {

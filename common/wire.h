@@ -30,7 +30,8 @@ enum {
 zsock_t *wire_bind(int type, const char *endpoint, const struct key_pair *own, struct err *err);
 
 /* A CURVE client that is not connected yet: ROUTER (or SUB). `own_id` is its routing id at the
- * peers, unique per process; NULL for a random one. */
+ * peers; NULL, as in herd: each peer gives every connection an id of its own, which nobody else
+ * can have or guess. */
 zsock_t *wire_client(int type, const struct key_pair *own, const char *own_id, struct err *err);
 
 /* Connects to one node whose public key is pinned; `peer_id` names it in wire_send (ROUTER; may
@@ -53,7 +54,8 @@ MUST_CHECK int wire_tell(zsock_t *socket, const char *peer_id, enum proto_verb v
 
 /* A message from a ROUTER: frames are loans until wire_message_fini. */
 struct wire_message {
-    char peer_id[WIRE_ID_SIZE]; /* text; an id with other bytes, or too long, is refused */
+    char peer_id[WIRE_ID_SIZE]; /* text, "@" and hex for an id that this side gave; a chosen id
+                                   with other bytes, with "@" first, or too long, is refused */
     char user[KEY_TEXT_SIZE];   /* the peer's public key as ZAP saw it; "" at a client */
     struct proto_frame frames[PROTO_MAX_FRAMES];
     size_t n_frames;

@@ -24,11 +24,12 @@ def key_file(path):
 class Client:
     """A ZeroMQ DEALER with a key of our choice."""
 
-    def __init__(self, flock, name, keys=None, curve=True):
+    def __init__(self, flock, name, keys=None, curve=True, identity=None):
         self.context = zmq.Context()
         self.socket = self.context.socket(zmq.DEALER)
         self.socket.linger = 0
-        self.socket.identity = os.urandom(8).hex().encode()  # a routing id must be text
+        if identity is not None:  # else the node gives one
+            self.socket.identity = identity
         if curve:
             server = key_file(os.path.join(flock.flock, name, "sheep.pub"))
             public, secret = keys or (None, None)
@@ -118,6 +119,47 @@ def test_a_key_that_others_may_read_is_not_used():
         assert done.status == 2 and "herd.key" in done.err and "0600" in done.err, str(done)
         os.chmod(key, 0o600)
         assert flock.herd("alive").status == 0
+
+
+def test_an_id_that_somebody_has_diverts_nothing():
+    with Flock(1) as flock:
+        guest = zmq.curve_keypair()
+        folder = os.path.join(flock.flock, "sheep0", "authorized")
+        with open(os.path.join(folder, "guest.pub"), "w", encoding="utf-8") as file:
+            yaml.safe_dump({"name": "guest", "role": "observer",
+                            "public_key": guest[0].decode()}, file)
+        harness.wait_for("the guest's key is known", lambda: known(flock, guest), 10)
+        # A chosen id belongs to whoever came first, as long as the connection lasts.
+        first = Client(flock, "sheep0", identity=b"chosen")
+        assert first.ask(HELLO, 3.0), "alone"
+        second = Client(flock, "sheep0", guest, identity=b"chosen")
+        second.socket.send_multipart(HELLO)
+        for i in range(30):
+            assert first.ask(HELLO, 1.0), f"answer {i} went elsewhere"
+        assert not second.socket.poll(0), "what is meant for the first"
+        # The id that the node itself gave cannot be chosen: '@' is refused, zero bytes as well.
+        named = Client(flock, "sheep0", guest, identity=b"@00000001")
+        assert named.ask(HELLO, 1.0) is None
+        for client in (first, second, named):
+            client.close()
+        # Once it is free, the next one may have it.
+        harness.wait_for("the id is free again", lambda: answers_as(flock, guest, b"chosen"), 10)
+
+
+def known(flock, keys):
+    client = Client(flock, "sheep0", keys)
+    try:
+        return client.ask(HELLO, 0.5)
+    finally:
+        client.close()
+
+
+def answers_as(flock, keys, identity):
+    client = Client(flock, "sheep0", keys, identity=identity)
+    try:
+        return client.ask(HELLO, 0.5)
+    finally:
+        client.close()
 
 
 if __name__ == "__main__":

@@ -304,14 +304,14 @@ static zsock_t *odd_client(struct world *world, const char *id)
 static void test_odd_messages_are_read_to_their_end(void **state)
 {
     struct world *world = *state;
-    zsock_t *nameless = NULL;
+    zsock_t *marked = NULL;
     zsock_t *wordy = NULL;
     struct wire_message got;
     struct err err = { 0 };
 
     open_doors(world);
-    nameless = odd_client(world, NULL);
-    zsock_send(nameless, "ssss", "BW1", "STATUS", "", "");
+    marked = odd_client(world, "@0badcafe"); /* as if we had given it */
+    zsock_send(marked, "ssss", "BW1", "STATUS", "", "");
     assert_true(has_input(world->server, ARRIVES_MS));
     assert_int_equal(wire_recv(world->server, &got, &err), -1);
     assert_non_null(strstr(err.text, "routing id"));
@@ -326,8 +326,65 @@ static void test_odd_messages_are_read_to_their_end(void **state)
     assert_int_equal(got.n_frames, 2);
     assert_string_equal(got.peer_id, "wordy");
     wire_message_fini(&got);
-    zsock_destroy(&nameless);
+    zsock_destroy(&marked);
     zsock_destroy(&wordy);
+}
+
+static void test_an_id_that_was_given_is_text_and_leads_back(void **state)
+{
+    struct world *world = *state;
+    const struct body_refused body = { .why = "back" };
+    struct proto_message message;
+    struct wire_message got;
+    struct err err = { 0 };
+    zsock_t *client = NULL;
+
+    open_doors(world);
+    client = wire_client(ZMQ_ROUTER, &world->ann, NULL, &err);
+    assert_int_equal(
+        wire_connect(client, world->endpoint, world->node.public_key, "sheep0", &err), 0);
+    assert_true(status_arrives(world, client, ARRIVES_MS, &got));
+    assert_int_equal(got.peer_id[0], '@');
+    assert_int_equal(strlen(got.peer_id), 9);
+    assert_int_equal(
+        wire_tell(world->server, got.peer_id, VERB_REFUSED, &TOKEN, &body, NOTHING, &err), 0);
+    wire_message_fini(&got);
+    assert_true(has_input(client, ARRIVES_MS));
+    assert_int_equal(wire_recv(client, &got, &err), 1);
+    assert_int_equal(proto_decode(&message, got.frames, got.n_frames, ROLE_SHEEP, &err), 0);
+    assert_string_equal(PROTO_BODY(&message, body_refused)->why, "back");
+    wire_message_fini(&got);
+    assert_int_equal(
+        wire_tell(world->server, "@00000000", VERB_REFUSED, &TOKEN, &body, NOTHING, &err), -1);
+    assert_int_equal(
+        wire_tell(world->server, "@no hex", VERB_REFUSED, &TOKEN, &body, NOTHING, &err), -1);
+    zsock_destroy(&client);
+}
+
+static void test_a_chosen_id_belongs_to_who_came_first(void **state)
+{
+    struct world *world = *state;
+    const struct body_refused body = { .why = "for the first" };
+    struct wire_message got;
+    struct err err = { 0 };
+    zsock_t *first = NULL;
+    zsock_t *second = NULL;
+
+    open_doors(world);
+    first = odd_client(world, "chosen");
+    zsock_send(first, "ss", "BW1", "STATUS");
+    assert_true(has_input(world->server, ARRIVES_MS));
+    assert_int_equal(wire_recv(world->server, &got, &err), 1);
+    wire_message_fini(&got);
+    second = odd_client(world, "chosen");
+    zsock_send(second, "ss", "BW1", "STATUS");
+    assert_false(has_input(world->server, STAYS_OUT_MS));
+    assert_int_equal(
+        wire_tell(world->server, "chosen", VERB_REFUSED, &TOKEN, &body, NOTHING, &err), 0);
+    assert_true(has_input(first, ARRIVES_MS));
+    assert_false(has_input(second, 100));
+    zsock_destroy(&first);
+    zsock_destroy(&second);
 }
 
 static void test_a_frame_beyond_the_limit_is_not_taken(void **state)
@@ -404,6 +461,8 @@ int main(void)
         DOOR_TEST(test_keys_come_and_go_without_a_restart),
         DOOR_TEST(test_a_second_doorkeeper_is_an_error),
         DOOR_TEST(test_odd_messages_are_read_to_their_end),
+        DOOR_TEST(test_an_id_that_was_given_is_text_and_leads_back),
+        DOOR_TEST(test_a_chosen_id_belongs_to_who_came_first),
         DOOR_TEST(test_a_frame_beyond_the_limit_is_not_taken),
         DOOR_TEST(test_what_cannot_be_sent_says_why),
     };

@@ -85,6 +85,28 @@ static void check_thresholds(const struct checker *checker, const struct yaml_no
     }
 }
 
+/* What `build` calculates cannot be given beside it. */
+static void check_build(const struct checker *checker, const struct yaml_node *map)
+{
+    static const char *const built[] = { "q_As", "p_VOC", "p_Rs", "R_leak_Ohm" };
+    const struct storage_config *storage = &checker->draft->config.source.storage;
+    size_t count = storage->build == STORAGE_CAPACITOR ? 3 : 4;
+
+    if (!storage_is_buildable(storage)) {
+        fault_add(checker->faults, blame(checker, map, "build", NULL),
+                  "storage: build needs %s",
+                  storage->build == STORAGE_CAPACITOR ? "C_uF and V_rated_mV" : "capacity_mAh");
+    }
+    for (size_t i = 0; i < count && storage->build != STORAGE_GIVEN; i++) {
+        const struct yaml_node *node = yaml_get(map, built[i]);
+
+        if (node != NULL && is_own(checker, node)) {
+            fault_add(checker->faults, node->place,
+                      "storage: %s follows from build, it cannot be given too", built[i]);
+        }
+    }
+}
+
 static void check_storage(const struct checker *checker, const struct yaml_node *map)
 {
     const struct source_config *source = &checker->draft->config.source;
@@ -107,6 +129,10 @@ static void check_storage(const struct checker *checker, const struct yaml_node 
         fault_add(checker->faults,
                   blame(checker, map, "enable_feedback_to_hrv", "enable_boost"),
                   "source: enable_feedback_to_hrv and enable_boost exclude each other");
+    }
+    check_build(checker, own);
+    if (storage->build != STORAGE_GIVEN && !(storage->q_As > 0)) {
+        return;
     }
     if (storage->q_As <= 0) {
         fault_add(checker->faults, blame(checker, own, "q_As", NULL),

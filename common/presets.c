@@ -216,7 +216,8 @@ void presets_normalise(enum preset_kind kind, struct yaml_doc *doc,
         return; /* a list: the schema will say so */
     }
     if (is_storage && yaml_get(node, "is_present") == NULL
-        && (yaml_get(node, "inherit_from") != NULL || yaml_get(node, "q_As") != NULL)) {
+        && (yaml_get(node, "inherit_from") != NULL || yaml_get(node, "q_As") != NULL
+            || yaml_get(node, "build") != NULL)) {
         yaml_map_add_text(doc, node, "is_present", "true", node->place);
     }
     if (kind == PRESET_SOURCE) {

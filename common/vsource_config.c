@@ -137,99 +137,6 @@ const struct schema harvester_schema = {
     .size = sizeof(struct harvester_config),
 };
 
-static const struct field storage_fields[] = {
-    {.name = "name",
-     .type = FIELD_STRING,
-     .offset = offsetof(struct storage_config, name),
-     .default_text = "",
-     .size = PRESET_NAME_SIZE,
-     .help = "the preset it came from" },
-    { .name = "is_present",
-     .type = FIELD_BOOL,
-     .offset = offsetof(struct storage_config, is_present),
-     .default_text = "false",
-     .help = "false: nothing is stored, input and output are connected directly" },
-    { .name = "SoC_init",
-     .type = FIELD_F64,
-     .offset = offsetof(struct storage_config, SoC_init),
-     .maximum = 1,
-     .default_text = "0.8",
-     .help = "state of charge at the start" },
-    { .name = "q_As",
-     .type = FIELD_F64,
-     .offset = offsetof(struct storage_config, q_As),
-     .maximum = 1e9,
-     .default_text = "0",
-     .unit = "As",
-     .help = "capacity; of a capacitor C x rated voltage" },
-    { .name = "p_VOC",
-     .type = FIELD_F64_LIST,
-     .offset = offsetof(struct storage_config, p_VOC),
-     .default_text = "[0, 0, 0, 1, 0, 0]",
-     .unit = "V",
-     .max_count = 6,
-     .help =
-          "open-circuit voltage over the state of charge s: p0 exp(-p1 s) + p2 + p3 s - p4 s^2 + p5 s^3" },
-    { .name = "p_Rs",
-     .type = FIELD_F64_LIST,
-     .offset = offsetof(struct storage_config, p_Rs),
-     .default_text = "0",
-     .unit = "Ohm",
-     .max_count = 6,
-     .help = "series resistance, same form" },
-    { .name = "R_leak_Ohm",
-     .type = FIELD_F64,
-     .offset = offsetof(struct storage_config, R_leak_Ohm),
-     .maximum = DBL_MAX,
-     .default_text = "0",
-     .unit = "Ohm",
-     .help = "parallel resistance, self-discharge; 0: none" },
-    { .name = "p_RtS",
-     .type = FIELD_F64_LIST,
-     .offset = offsetof(struct storage_config, p_RtS),
-     .default_text = "0",
-     .max_count = 3,
-     .help = "resistance of the short transient; float models only, no effect here" },
-    { .name = "p_CtS",
-     .type = FIELD_F64_LIST,
-     .offset = offsetof(struct storage_config, p_CtS),
-     .default_text = "0",
-     .max_count = 3,
-     .help = "capacitance of the short transient; float models only, no effect here" },
-    { .name = "p_RtL",
-     .type = FIELD_F64_LIST,
-     .offset = offsetof(struct storage_config, p_RtL),
-     .default_text = "0",
-     .max_count = 3,
-     .help = "resistance of the long transient; float models only, no effect here" },
-    { .name = "p_CtL",
-     .type = FIELD_F64_LIST,
-     .offset = offsetof(struct storage_config, p_CtL),
-     .default_text = "0",
-     .max_count = 3,
-     .help = "capacitance of the long transient; float models only, no effect here" },
-    { .name = "p_rce",
-     .type = FIELD_F64,
-     .offset = offsetof(struct storage_config, p_rce),
-     .maximum = 1,
-     .default_text = "1",
-     .help = "rate capacity effect; float models only, no effect here" },
-    { .name = "kdash",
-     .type = FIELD_F64,
-     .offset = offsetof(struct storage_config, kdash),
-     .maximum = 1,
-     .default_text = "2.2250738585072014e-308",
-     .help = "rate of that effect; float models only, no effect here" },
-    { .name = NULL                                  },
-};
-
-const struct schema storage_schema = {
-    .name = "storage",
-    .help = "what holds the energy between input and output",
-    .fields = storage_fields,
-    .size = sizeof(struct storage_config),
-};
-
 static const struct field source_fields[] = {
     {.name = "name",
      .type = FIELD_STRING,
@@ -457,26 +364,6 @@ const struct schema source_schema = {
     .size = sizeof(struct source_config),
 };
 
-double storage_curve(const double p[6], double state_of_charge)
-{
-    double s = state_of_charge;
-
-    return p[0] * exp(-p[1] * s) + p[2] + p[3] * s - p[4] * s * s + p[5] * s * s * s;
-}
-
-struct storage_config storage_capacitor(double C_uF, double rated_V, double voltage_V)
-{
-    struct storage_config storage;
-
-    schema_defaults(&storage_schema, &storage);
-    storage.is_present = true;
-    storage.q_As = C_uF * 1e-6 * rated_V;
-    storage.p_VOC[3] = rated_V;
-    storage.SoC_init = fmin(1, fmax(0, voltage_V / rated_V));
-    snprintf(storage.name, sizeof(storage.name), "capacitor");
-    return storage;
-}
-
 void harvester_config_finish(struct harvester_config *harvester)
 {
     if (harvester->voltage_step_mV <= 0 && harvester->samples_n > 1) {
@@ -510,6 +397,7 @@ void source_config_finish(struct source_config *source)
     double init_V = source->V_intermediate_init_mV / 1000;
 
     harvester_config_finish(&source->harvester);
+    storage_config_finish(storage);
     if (source->C_intermediate_uF > 0) {
         double rated_V = source->V_intermediate_max_mV / 1000;
 

@@ -44,12 +44,26 @@ struct harvester_config {
     bool enable_automatic_cutout;
 };
 
+/* What makes the numbers of a storage (common/storage_build.h). */
+enum storage_kind {
+    STORAGE_GIVEN, /* they are given */
+    STORAGE_CAPACITOR,
+    STORAGE_LIPO,
+    STORAGE_LEAD_ACID,
+};
+
 struct storage_config {
     char name[PRESET_NAME_SIZE];
-    bool is_present;   /* false: direct connection */
+    bool is_present; /* false: direct connection */
+    /* What a data sheet says; turned into q_As, p_VOC, p_Rs and R_leak_Ohm when finished. */
+    enum storage_kind build;
+    double C_uF;
+    double V_rated_mV;
+    double R_series_Ohm;
+    double capacity_mAh;
     double SoC_init;   /* 0..1 */
     double q_As;       /* capacity */
-    double p_VOC[6];   /* V; reference in common/vsource_config.c */
+    double p_VOC[6];   /* V; reference in common/storage_config.c */
     double p_Rs[6];    /* Ohm */
     double R_leak_Ohm; /* 0: none */
     /* What the papers' float models know beside; no effect in the step of a sample. */
@@ -107,10 +121,14 @@ double storage_curve(const double p[6], double state_of_charge);
 /* An ideal capacitor: charged to voltage_V at the start, full at rated_V. */
 struct storage_config storage_capacitor(double C_uF, double rated_V, double voltage_V);
 
-/* Fills what follows from other parameters: the harvesters' voltage_step_mV of 0, and the store
- * that C_intermediate_uF and V_intermediate_init_mV (generation 1) describe. Finishing twice
- * changes nothing more. */
+/* Whether what its `build` needs is given. */
+bool storage_is_buildable(const struct storage_config *storage);
+
+/* Fills what follows from other parameters: the harvesters' voltage_step_mV of 0, a storage
+ * that is built, and the store that C_intermediate_uF and V_intermediate_init_mV (generation 1)
+ * describe. Finishing twice changes nothing more. */
 void harvester_config_finish(struct harvester_config *harvester);
+void storage_config_finish(struct storage_config *storage);
 void source_config_finish(struct source_config *source);
 
 #endif

@@ -31,21 +31,33 @@ static const struct field *find_field(const struct schema *schema, const char *n
     return NULL;
 }
 
+/* Takes "prefix." from the name. */
+static bool take_prefix(const char **name, const char *prefix)
+{
+    size_t length = strlen(prefix);
+
+    if (strncmp(*name, prefix, length) != 0) {
+        return false;
+    }
+    *name += length;
+    return true;
+}
+
 static int find_parameter(struct sweep *sweep, enum experiment_mode mode, struct err *err)
 {
-    static const char PREFIX[] = "harvester.";
     const char *name = sweep->name;
-    bool is_harvester = strncmp(name, PREFIX, sizeof(PREFIX) - 1) == 0;
+    const struct schema *schema = &source_schema;
 
-    if (is_harvester) {
-        name += sizeof(PREFIX) - 1;
+    sweep->is_of_harvester = take_prefix(&name, "harvester.") || mode == MODE_HARVEST;
+    sweep->is_of_storage = !sweep->is_of_harvester && take_prefix(&name, "storage.");
+    if (sweep->is_of_harvester) {
+        schema = &harvester_schema;
+    } else if (sweep->is_of_storage) {
+        schema = &storage_schema;
     }
-    is_harvester = is_harvester || mode == MODE_HARVEST;
-    sweep->is_of_harvester = is_harvester;
-    sweep->field = find_field(is_harvester ? &harvester_schema : &source_schema, name);
+    sweep->field = find_field(schema, name);
     if (sweep->field == NULL) {
-        return err_set(err, ERR_INPUT, "%s: no parameter of a %s", name,
-                       is_harvester ? "harvester" : "source");
+        return err_set(err, ERR_INPUT, "%s: no parameter of a %s", name, schema->name);
     }
     if (sweep->field->type != FIELD_F64 && sweep->field->type != FIELD_U32
         && sweep->field->type != FIELD_BOOL) {
@@ -118,8 +130,9 @@ void sweep_apply(const struct sweep *sweep, size_t i, struct node_config *config
 {
     struct harvester_config *harvester =
         config->mode == MODE_HARVEST ? &config->harvester : &config->source.harvester;
-    char *base = sweep->is_of_harvester ? (char *)harvester : (char *)&config->source;
-    char *member = base + sweep->field->offset;
+    char *storage = (char *)&config->source.storage;
+    char *source = sweep->is_of_storage ? storage : (char *)&config->source;
+    char *member = (sweep->is_of_harvester ? (char *)harvester : source) + sweep->field->offset;
     uint32_t number = (uint32_t)sweep->values[i];
     bool is_set = sweep->values[i] != 0;
 

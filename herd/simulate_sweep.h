@@ -17,12 +17,13 @@ struct sweep {
     char name[SWEEP_NAME_SIZE];
     const struct field *field;
     bool is_of_harvester; /* of the source's harvester, when emulating */
+    bool is_of_storage;   /* of the source's storage */
     size_t n_values;
     double values[SWEEP_MAX_VALUES];
 };
 
 /* "NAME=V1,V2,..."; NAME is a number (or switch) of the source when emulating, of the harvester
- * when harvesting, or "harvester.NAME". Values may carry units. */
+ * when harvesting, or "harvester.NAME", "storage.NAME". Values may carry units. */
 MUST_CHECK int sweep_parse(struct sweep *sweep, const char *text, enum experiment_mode mode,
                            struct err *err);
 

@@ -232,6 +232,21 @@ def test_sweep_equals_single_runs():
         assert len(table.splitlines()) == 5, table
 
 
+def test_storages_are_built_and_swept():
+    with tempfile.TemporaryDirectory() as folder:
+        experiment = emulate(duration="1 s")
+        experiment["defaults"]["source"]["storage"] = {
+            "build": "supercapacitor", "C_uF": 100, "V_rated_mV": 5500, "R_series_Ohm": 2,
+            "R_leak_Ohm": 1e6}
+        swept = [json.loads(line) for line in herd(
+            folder, experiment, "-e", SKY, "--json", "-S", "storage.C_uF=33,100").splitlines()]
+        alone = json.loads(herd(folder, experiment, "-e", SKY, "--json"))
+        assert swept[1]["V_store_min_V"] == alone["V_store_min_V"] != swept[0]["V_store_min_V"]
+        experiment["defaults"]["source"]["storage"] = {"build": "lipo", "capacity_mAh": 12}
+        lipo = json.loads(herd(folder, experiment, "-e", SKY, "--json"))
+        assert 3.7 < lipo["V_store_end_V"] < 4.2, lipo
+
+
 def test_a_recorded_harvest_is_an_input_of_any_compression():
     with tempfile.TemporaryDirectory() as folder:
         energies = []

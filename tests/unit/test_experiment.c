@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/experiment.h"
+#include "common/storage_build.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -134,6 +136,47 @@ static void test_layers_win_in_order(void **state)
     assert_int_equal(config->record.gpio_mask, 0);
     experiment_destroy(&experiment);
     assert_null(experiment);
+}
+
+/* The constructors of the reference, by keys of a storage. */
+static void test_storages_are_built(void **state)
+{
+    const struct {
+        const char *yaml;
+        struct storage_config expected;
+    } cases[] = {
+        {"{build: capacitor, C_uF: 47, V_rated_mV: 6.3 V, R_leak_Ohm: 2e6}",
+         storage_build_capacitor(47,                                 6.3, 0, 2e6) },
+        { "{build: supercapacitor, C_uF: 25 F, V_rated_mV: 3000, R_series_Ohm: 0.017, R_leak_Ohm: 54545}",
+         storage_build_capacitor(25e6,                                                   3, 0.017, 54545) },
+        { "{build: lipo, capacity_mAh: 12}", storage_build_lipo(12)                              },
+        { "{build: lead_acid, capacity_mAh: 1200, SoC_init: 0.3}",
+         storage_build_lead_acid(1200)                                            },
+ /* a preset's numbers give way */
+        { "{inherit_from: LPM1254, build: lipo, capacity_mAh: 40}",                                                               storage_build_lipo(40)},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct storage_config *expected = &cases[i].expected;
+        const struct storage_config *storage = NULL;
+        struct experiment *experiment = NULL;
+        char text[300];
+
+        snprintf(text, sizeof(text),
+                 "name: x\ndefaults: {mode: emulate, input: day.h5, source: {storage: %s}}\n",
+                 cases[i].yaml);
+        experiment = parse(text);
+        storage = &experiment->nodes[0].config.source.storage;
+        assert_true(storage->is_present);
+        assert_true(fabs(storage->q_As - expected->q_As) < 1e-9 * expected->q_As);
+        assert_true(fabs(storage->R_leak_Ohm - expected->R_leak_Ohm) < 1e-6);
+        for (int k = 0; k < 6; k++) {
+            assert_true(fabs(storage->p_VOC[k] - expected->p_VOC[k]) < 1e-9);
+            assert_true(fabs(storage->p_Rs[k] - expected->p_Rs[k]) < 1e-9);
+        }
+        experiment_destroy(&experiment);
+    }
 }
 
 static void test_later_groups_win(void **state)
@@ -336,63 +379,69 @@ static void test_single_faults(void **state)
         const char *text;
         const char *message;
     } cases[] = {
-        {"[1]",                                                                                                      ":1:1: an experiment is a map"                                              },
-        { "name: x\n",                                                                                               ":1:1: no node takes part"                                                  },
-        { "name: x\ndefaults: {}\n",                                                                                 "mode is missing"                                                           },
-        { "defaults: {mode: harvest}\n",                                                                             ":1:1: name is missing"                                                     },
-        { "name: [\n",                                                                                               "e.yaml:"                                                                   },
-        { "name: x\nduration: -3 s\ndefaults: {mode: harvest}\n",                                                    ":2:11: duration: '-3 s'"                                                   },
+        {"[1]",                                                                                                              ":1:1: an experiment is a map"                                              },
+        { "name: x\n",                                                                                                       ":1:1: no node takes part"                                                  },
+        { "name: x\ndefaults: {}\n",                                                                                         "mode is missing"                                                           },
+        { "defaults: {mode: harvest}\n",                                                                                     ":1:1: name is missing"                                                     },
+        { "name: [\n",                                                                                                       "e.yaml:"                                                                   },
+        { "name: x\nduration: -3 s\ndefaults: {mode: harvest}\n",                                                            ":2:11: duration: '-3 s'"                                                   },
         { "name: x\nduration: [1]\ndefaults: {mode: harvest}\n",
-         ":2:11: duration: wants a duration"                                                                                                                                                     },
+         ":2:11: duration: wants a duration"                                                                                                                                                             },
         { "name: x\ndefaults: {mode: harvest, duration: 3 s}\n",
-         ":2:27: duration belongs to the experiment"                                                                                                                                             },
-        { "name: x\ndefaults: {mode: emulate}\n",                                                                    ":2:18: an emulation needs an input"                                        },
+         ":2:27: duration belongs to the experiment"                                                                                                                                                     },
+        { "name: x\ndefaults: {mode: emulate}\n",                                                                            ":2:18: an emulation needs an input"                                        },
         { "name: x\ndefaults: {mode: harvest, input: day.h5}\n",
-         ":2:34: input: a harvest has none"                                                                                                                                                      },
-        { "name: x\ndefaults: {mode: emulate, input: .}\n",                                                          ":2:34: input: "                                                            },
+         ":2:34: input: a harvest has none"                                                                                                                                                              },
+        { "name: x\ndefaults: {mode: emulate, input: .}\n",                                                                  ":2:34: input: "                                                            },
         { "name: x\ndefaults: {mode: harvest, harvester: neutral}\n",
-         ":2:38: harvester: neutral cannot record"                                                                                                                                               },
+         ":2:38: harvester: neutral cannot record"                                                                                                                                                       },
         { "name: x\ndefaults: {mode: emulate, input: day.h5, source: {harvester: iv110}}\n",
-         ":2:62: source: the harvester ivcurve can only record"                                                                                                                                  },
+         ":2:62: source: the harvester ivcurve can only record"                                                                                                                                          },
         { "name: x\ndefaults: {mode: harvest, harvester: {inherit_from: cv20, voltage_mV: 99999}}\n",
-         ":2:71: voltage_mV: 99999 is above 5000 mV"                                                                                                                                             },
+         ":2:71: voltage_mV: 99999 is above 5000 mV"                                                                                                                                                     },
         { "name: x\ndefaults: {mode: harvest, harvester: {inherit_from: cv20, voltage_max_mV: 1500}}\n",
-         ":2:75: harvester: voltage_mV of 2000 is not between"                                                                                                                                   },
+         ":2:75: harvester: voltage_mV of 2000 is not between"                                                                                                                                           },
         { "name: x\ndefaults: {mode: emulate, input: day.h5, source: {inherit_from: BQ25504, "
-          "V_intermediate_disable_output_threshold_mV: 2 V}}\n",                                            ":2:118: source: V_intermediate_enable_output_threshold_mV of 1000 is below"},
+          "V_intermediate_disable_output_threshold_mV: 2 V}}\n",                                                    ":2:118: source: V_intermediate_enable_output_threshold_mV of 1000 is below"},
         { "name: x\ndefaults: {mode: emulate, input: day.h5, source: {inherit_from: BQ25504, "
-          "V_pwr_good_enable_threshold_mV: 2000}}\n",                                                       ": source: V_pwr_good_enable_threshold_mV of 2000 is below"                 },
+          "V_pwr_good_enable_threshold_mV: 2000}}\n",                                                               ": source: V_pwr_good_enable_threshold_mV of 2000 is below"                 },
         { "name: x\ndefaults: {mode: emulate, input: day.h5, source: {inherit_from: BQ25504, storage: none}}\n",
-         ":2:83: source: enable_boost needs a storage"                                                                                                                                           },
+         ":2:83: source: enable_boost needs a storage"                                                                                                                                                   },
         { "name: x\ndefaults: {mode: emulate, input: day.h5, source: {storage: {p_VOC: [0,0,0,0,0,0], q_As: 1}}}\n",
-         "p_VOC gives a full storage 0 V"                                                                                                                                                        },
+         "p_VOC gives a full storage 0 V"                                                                                                                                                                },
+        { "name: x\ndefaults: {mode: emulate, input: day.h5, source: {storage: {build: lipo, C_uF: 10}}}\n",
+         ":2:68: storage: build needs capacity_mAh"                                                                                                                                                      },
+        { "name: x\ndefaults: {mode: emulate, input: day.h5, source: {storage: {build: capacitor, C_uF: 1}}}\n",
+         ":2:68: storage: build needs C_uF and V_rated_mV"                                                                                                                                               },
+        { "name: x\ndefaults: {mode: emulate, input: day.h5, source: {storage: {build: lipo, capacity_mAh: 1, q_As: 1}}}\n",
+         "storage: q_As follows from build"                                                                                                                                                              },
         { "name: x\ndefaults: {mode: emulate, input: day.h5, record: {storage: true}}\n",
-         ":2:60: record: there is no storage"                                                                                                                                                    },
+         ":2:60: record: there is no storage"                                                                                                                                                            },
         { "name: x\ndefaults: {mode: harvest, harvester: iv110, record: {samplerate: 1000}}\n",
-         ":2:66: record: a samplerate of 1000 would average the steps of a curve"                                                                                                                },
+         ":2:66: record: a samplerate of 1000 would average the steps of a curve"                                                                                                                        },
         { "name: x\ndefaults: {mode: harvest, record: {samplerate: 10, overview_only: true}}\n",
-         "record: overview_only stores no samples"                                                                                                                                               },
+         "record: overview_only stores no samples"                                                                                                                                                       },
         { "name: x\ndefaults: {mode: harvest, record: {samplerate: 5000}}\n",
-         "samplerate: '5000' is none of 10, 100, 1000, 100000"                                                                                                                                   },
+         "samplerate: '5000' is none of 10, 100, 1000, 100000"                                                                                                                                           },
         { "name: x\ndefaults: {mode: emulate, input: day.h5, input_memory: 5 kB}\n",
-         ":2:56: input_memory: 5 kB is below 1048576 B"                                                                                                                                          },
+         ":2:56: input_memory: 5 kB is below 1048576 B"                                                                                                                                                  },
         { "name: x\ndefaults: {mode: harvest, record: {duration: 0 s}}\n",
-         "record: a duration of 0 records nothing"                                                                                                                                               },
+         "record: a duration of 0 records nothing"                                                                                                                                                       },
         { "name: x\nduration: 3 s\ndefaults: {mode: harvest, record: {delay: 3 s}}\n",
-         "record: a delay of 3 s is not shorter than the experiment of 3 s"                                                                                                                      },
+         "record: a delay of 3 s is not shorter than the experiment of 3 s"                                                                                                                              },
         { "name: x\ndefaults: {mode: harvest, record: {storage: true}}\n",
-         "record: a harvest has no storage"                                                                                                                                                      },
+         "record: a harvest has no storage"                                                                                                                                                              },
         { "name: x\ndefaults: {mode: emulate, input: day.h5, source: {inherit_from: BQ25504, "
-          "V_intermediate_init_mV: 9000}}\n",                                                               "V_intermediate_init_mV of 9000 is above"                                   },
+          "V_intermediate_init_mV: 9000}}\n",                                                                       "V_intermediate_init_mV of 9000 is above"                                   },
         { "name: x\ndefaults: {mode: harvest}\ngroups: {attic: {target_port: B}}\n",
-         ":3:10: group attic: node set '@attic': there is no group 'attic' (and it has no 'nodes')"                                                                                              },
+         ":3:10: group attic: node set '@attic': there is no group 'attic' (and it has no 'nodes')"                                                                                                      },
         { "name: x\nstart: {require: sheep0}\nnodes: {sheep1: {mode: harvest}}\n",
-         ":2:18: require: none of 'sheep0' takes part"                                                                                                                                           },
+         ":2:18: require: none of 'sheep0' takes part"                                                                                                                                                   },
         { "name: x\ndefaults: {mode: harvest}\nduratoin: 2 s\n",
-         ":3:1: experiment: unknown key 'duratoin'; did you mean duration?"                                                                                                                      },
+         ":3:1: experiment: unknown key 'duratoin'; did you mean duration?"                                                                                                                              },
         { "name: x\ndefaults: {mode: harvest, record: {gpio: some}}\n",
-         "gpio: wants all, none"                                                                                                                                                                 },
-        { "name: x\ndefaults: {mode: harvest}\nname: y\n",                                                           ":3:1: this key stands twice"                                               },
+         "gpio: wants all, none"                                                                                                                                                                         },
+        { "name: x\ndefaults: {mode: harvest}\nname: y\n",                                                                   ":3:1: this key stands twice"                                               },
     };
 
     (void)state;
@@ -467,6 +516,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_layers_win_in_order),
+        cmocka_unit_test(test_storages_are_built),
         cmocka_unit_test(test_later_groups_win),
         cmocka_unit_test(test_limit_and_participation),
         cmocka_unit_test(test_config_roundtrips_exactly),

@@ -96,14 +96,16 @@ static void add_summary(struct overview *overview, unsigned number, uint64_t fir
 
 static struct summary summarize(const uint32_t *samples, size_t count)
 {
-    struct summary part = { 0, count, samples[0], samples[0] };
+    uint64_t sum = 0;
+    uint32_t minimum = samples[0];
+    uint32_t maximum = samples[0];
 
     for (size_t i = 0; i < count; i++) {
-        part.sum += samples[i];
-        part.minimum = samples[i] < part.minimum ? samples[i] : part.minimum;
-        part.maximum = samples[i] > part.maximum ? samples[i] : part.maximum;
+        sum += samples[i];
+        minimum = samples[i] < minimum ? samples[i] : minimum;
+        maximum = samples[i] > maximum ? samples[i] : maximum;
     }
-    return part;
+    return (struct summary){ sum, count, minimum, maximum };
 }
 
 /* Entries whose window has passed are complete although nothing came behind them yet. */

@@ -40,21 +40,16 @@ size_t rlog_deflate_bound(size_t count)
     return plane_deflate_bound(count * sizeof(uint32_t));
 }
 
-/* All lowest bytes first, then the second ones, and so on (HDF5's shuffle filter). */
+/* All lowest bytes first, then the second ones, and so on (HDF5's shuffle filter). A loop for
+ * each plane is what compilers make vectors of. */
 static void shuffle(const uint32_t *samples, size_t count, uint8_t *planes)
 {
-    uint8_t *plane0 = planes;
-    uint8_t *plane1 = planes + count;
-    uint8_t *plane2 = planes + 2 * count;
-    uint8_t *plane3 = planes + 3 * count;
+    for (unsigned p = 0; p < sizeof(*samples); p++) {
+        uint8_t *plane = planes + p * count;
 
-    for (size_t i = 0; i < count; i++) {
-        uint32_t word = samples[i];
-
-        plane0[i] = (uint8_t)word;
-        plane1[i] = (uint8_t)(word >> 8);
-        plane2[i] = (uint8_t)(word >> 16);
-        plane3[i] = (uint8_t)(word >> 24);
+        for (size_t i = 0; i < count; i++) {
+            plane[i] = (uint8_t)(samples[i] >> 8 * p);
+        }
     }
 }
 

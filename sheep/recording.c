@@ -13,12 +13,13 @@
 enum {
     PROMISE_MS = 200,      /* readings of the clock, arming, and some room */
     START_MINIMUM_MS = 40, /* later than that before T it is not tried any more */
-    STEP_RUNNING_MS = 100, /* the ring holds 5 s; bursts are cheaper than single blocks */
+    STEP_RUNNING_MS = 250, /* the ring holds 5 s; bursts are cheaper than single blocks */
+    STEP_EDGES_MS = 50,    /* while so many edges come that a longer burst would fill buffers */
     STEP_ENDING_MS = 10,
-    ENDING_SAMPLES = PRU_SAMPLE_RATE_HZ / 5,
+    ENDING_SAMPLES = PRU_SAMPLE_RATE_HZ / 5 * 2,
     STEP_CLOSING_MS = 100,
     STEP_WATCH_MS = 200,
-    SILENCE_STEPS = 20,
+    SILENCE_STEPS = 8,
     SILENCE_MS = 2000, /* of a board that should bring a block every 10 ms */
     SPACE_INTERVAL_MS = 1000,
     FIRST_READINGS = 4
@@ -440,7 +441,10 @@ int recording_timeout_ms(const struct recording *recording)
         if (recording->was_blocked) {
             return 1;
         }
-        return is_ending(recording) ? STEP_ENDING_MS : STEP_RUNNING_MS;
+        if (is_ending(recording)) {
+            return STEP_ENDING_MS;
+        }
+        return recording->has_many_edges ? STEP_EDGES_MS : STEP_RUNNING_MS;
     case RECORDING_CLOSING:
         return STEP_CLOSING_MS;
     case RECORDING_ENDED:

@@ -9,6 +9,7 @@ enum {
     ARM_LEAD_MS = 120, /* between the last reading of the clock and T; a busy host takes some */
     READ_EARLY_MS = 50,
     READ_RUNNING_MS = 250,
+    READ_SLACK_MS = 20, /* a look that comes a little early is as good */
     START_TIMEOUT_MS = 1000,
     ANCHOR_SAMPLES = PRU_SAMPLE_RATE_HZ, /* a second */
     NS_PER_SAMPLE = 10000
@@ -146,7 +147,7 @@ void recording_keep_time(struct recording *recording)
     recording->period_ticks_q20 =
         node_time_steer(&recording->time, recording->residual_ns, READ_RUNNING_MS);
     pru_link_set_period(&recording->link, recording->period_ticks_q20);
-    recording->next_read_mono_ns = now_ns + READ_RUNNING_MS * NS_PER_MS;
+    recording->next_read_mono_ns = now_ns + (READ_RUNNING_MS - READ_SLACK_MS) * NS_PER_MS;
 }
 
 void recording_anchor(struct recording *recording, const struct pru_block *block)

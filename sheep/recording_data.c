@@ -154,6 +154,7 @@ void recording_drain(struct recording *recording)
     struct err err;
 
     watch_overrun(recording);
+    recording->has_many_edges = pru_link_edges_waiting(&recording->link) > LOG_WORKER_EDGES;
     if (percent > recording->ring_fill_max_percent) {
         recording->ring_fill_max_percent = percent;
     }

@@ -42,6 +42,7 @@ struct recording {
     uint32_t period_ticks_q20;
     bool is_out_of_space;
     bool was_blocked;       /* no room before the disk since the last block */
+    bool has_many_edges;    /* that the last look found waiting */
     uint64_t blocked_until; /* samples taken when that was so */
     uint32_t blocks_lost;   /* by the ring, as last seen ... */
     uint64_t overrun_until; /* ... and samples taken when it had lost some without that */

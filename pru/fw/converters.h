@@ -34,7 +34,8 @@ static const uint32_t DAC8562_REFERENCE = 0x380001u; /* internal 2.5 V */
 static const uint32_t DAC8562_GAIN_2 = 0x020000u;    /* both channels: 5 V */
 static const uint32_t DAC8562_LDAC_OFF = 0x300003u;  /* outputs change with the 24th clock */
 static const uint32_t DAC8562_POWER_UP = 0x200003u;
-static const uint32_t DAC8562_POWER_DOWN = 0x20000Bu; /* both: 1 kOhm to ground */
+static const uint32_t DAC8562_POWER_DOWN =
+    0x200013u; /* both: 1 kOhm to ground; the mode is in bits 5:4 */
 
 static void dac8562_write(uint32_t cs, uint32_t word)
 {

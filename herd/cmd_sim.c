@@ -30,6 +30,8 @@ static const char USAGE[] =
     "  -n, --count N           how many; default 4\n"
     "  -d, --dir DIR           the folder; default sim\n"
     "  -e, --environment CSV   irradiance over time; default: a constant lamp\n"
+    "  -f, --firmware DIR      board iss: the PRU's own program files, executed cycle by\n"
+    "                          cycle, slower than time passes\n"
     "  -s, --seed S            everything but the keys follows from it; default 1\n"
     "  -p, --base-port PORT    first port, ten per sheep; default 4240\n"
     "      --detach            return when all are ready; --stop ends them\n"
@@ -56,6 +58,7 @@ static const struct cli_option OPTIONS[] = {
     {'n',              "count",       true },
     { 'd',             "dir",         true },
     { 'e',             "environment", true },
+    { 'f',             "firmware",    true },
     { 's',             "seed",        true },
     { 'p',             "base-port",   true },
     { OPTION_DETACH,   "detach",      false},
@@ -99,6 +102,9 @@ static int take_option(const struct cmd_options *options, struct request *reques
         break;
     case 'e':
         request->plan.environment = value;
+        break;
+    case 'f':
+        request->plan.firmware = value;
         break;
     case 's':
         status = take_number(options, value, UINT64_MAX, "seed", &request->plan.seed);

@@ -169,7 +169,28 @@ static void plan_node(struct farm_node *node, const struct farm_plan *plan, unsi
     scatter(node->channels, random);
 }
 
-static void put_world(struct buf *text, const struct farm_node *node, const char *environment)
+/* Absolute paths of what the plan names. */
+struct farm_files {
+    char environment[PATH_MAX]; /* "": none */
+    char firmware[PATH_MAX];
+};
+
+static const char *board_of(const struct farm_plan *plan)
+{
+    return plan->firmware != NULL ? "iss" : "sim";
+}
+
+static void put_path(struct buf *text, const char *key, const char *path)
+{
+    if (path[0] != '\0') {
+        buf_printf(text, "%s: ", key);
+        yaml_emit_scalar(path, text);
+        buf_text(text, "\n");
+    }
+}
+
+static void put_world(struct buf *text, const struct farm_node *node,
+                      const struct farm_files *files)
 {
     buf_printf(text, "sim:\n  seed: %llu\n  oscillator_ppm: %.3f\n",
                (unsigned long long)node->seed, node->oscillator_ppm);
@@ -177,16 +198,13 @@ static void put_world(struct buf *text, const struct farm_node *node, const char
         buf_printf(text, "  %s: {gain_error: %.17g, offset: %.17g}\n", node->channels[i].name,
                    node->channels[i].gain_error, node->channels[i].offset);
     }
+    put_path(text, "  firmware", files->firmware);
     buf_text(text, "  transducer:\n    kind: solar\n");
-    if (environment != NULL) {
-        buf_text(text, "    environment: ");
-        yaml_emit_scalar(environment, text);
-        buf_text(text, "\n");
-    }
+    put_path(text, "    environment", files->environment);
 }
 
 static int write_sheep(const struct farm_plan *plan, const struct farm_node *node,
-                       const char *environment, struct err *err)
+                       const struct farm_files *files, struct err *err)
 {
     struct buf text = { 0 };
     int result = 0;
@@ -199,15 +217,15 @@ static int write_sheep(const struct farm_plan *plan, const struct farm_node *nod
                "port: %u\n"
                "secret_key: sheep.key\n"
                "authorized: authorized\n"
-               "board: sim\n"
+               "board: %s\n"
                "calibration: calibration.yaml\n"
                "clock:\n"
                "  source: sim\n"
                "  locked: true\n"
                "  offset_us: %.3f\n"
                "  claimed_bound_us: %u\n",
-               node->name, node->port, node->clock_offset_us, CLOCK_BOUND_US);
-    put_world(&text, node, environment);
+               node->name, node->port, board_of(plan), node->clock_offset_us, CLOCK_BOUND_US);
+    put_world(&text, node, files);
     result = write_text(plan->folder, node->name, "sheep.yaml", &text, err);
     buf_fini(&text);
     return result;
@@ -236,8 +254,8 @@ static int write_inventory(const struct farm_plan *plan, const struct farm_node 
     for (unsigned i = 0; i < plan->n_nodes; i++) {
         buf_printf(&text,
                    "    %s:\n      ansible_host: 127.0.0.1\n      port: %u\n"
-                   "      board: sim\n      public_key: ",
-                   nodes[i].name, nodes[i].port);
+                   "      board: %s\n      public_key: ",
+                   nodes[i].name, nodes[i].port, board_of(plan));
         yaml_emit_scalar(nodes[i].public_key, &text);
         buf_text(&text, "\n");
     }
@@ -247,7 +265,7 @@ static int write_inventory(const struct farm_plan *plan, const struct farm_node 
 }
 
 static int make_nodes(const struct farm_plan *plan, struct farm_node *nodes,
-                      const char *environment, struct err *err)
+                      const struct farm_files *files, struct err *err)
 {
     struct key_pair controller;
     uint64_t random = plan->seed;
@@ -258,7 +276,7 @@ static int make_nodes(const struct farm_plan *plan, struct farm_node *nodes,
         if (make_node_keys(plan->folder, nodes[i].name, &controller, nodes[i].public_key, err)
                 < 0
             || write_calibration(plan, &nodes[i], err) < 0
-            || write_sheep(plan, &nodes[i], environment, err) < 0) {
+            || write_sheep(plan, &nodes[i], files, err) < 0) {
             result = err_prepend(err, "%s", nodes[i].name);
         }
     }
@@ -269,7 +287,7 @@ static int make_nodes(const struct farm_plan *plan, struct farm_node *nodes,
 int farm_make(const struct farm_plan *plan, struct err *err)
 {
     char path[PATH_MAX];
-    char environment[PATH_MAX];
+    struct farm_files files = { .environment = "" };
     struct farm_node *nodes = NULL;
     int result = 0;
 
@@ -279,14 +297,17 @@ int farm_make(const struct farm_plan *plan, struct err *err)
     if (access(path, F_OK) == 0) {
         return err_set(err, ERR_EXISTS, "%s exists", path);
     }
-    if (plan->environment != NULL && realpath(plan->environment, environment) == NULL) {
+    if (plan->environment != NULL && realpath(plan->environment, files.environment) == NULL) {
         return err_set_errno(err, "environment %s", plan->environment);
+    }
+    if (plan->firmware != NULL && realpath(plan->firmware, files.firmware) == NULL) {
+        return err_set_errno(err, "firmware %s", plan->firmware);
     }
     nodes = calloc(plan->n_nodes, sizeof(*nodes));
     if (nodes == NULL) {
         return err_set(err, ERR_MEMORY, "%u sheep", plan->n_nodes);
     }
-    result = make_nodes(plan, nodes, plan->environment != NULL ? environment : NULL, err);
+    result = make_nodes(plan, nodes, &files, err);
     free(nodes);
     return result;
 }

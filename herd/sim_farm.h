@@ -22,6 +22,7 @@ struct farm_plan {
     uint64_t seed;
     uint16_t base_port;
     const char *environment; /* CSV of an irradiance; NULL: a constant lamp */
+    const char *firmware;    /* folder of the PRU's program files, for board iss; NULL: sim */
 };
 
 /* Writes herd.yml, herd.key, herd.pub, and for each node its folder with sheep.yaml, keys,

@@ -3,6 +3,7 @@
 #include "sheep/agent_state.h"
 
 #include "common/log.h"
+#include "sheep/config.h"
 #include "sheep/hardware.h"
 #include "sheep/power.h"
 
@@ -155,7 +156,7 @@ static int on_blink_over(zloop_t *loop, int timer, void *arg)
 
 static int start_blinking(struct agent *agent, int64_t duration_ns, struct err *err)
 {
-    if (strcmp(agent->config->board, "sim") == 0) {
+    if (sheep_board_is_simulated(agent->config->board)) {
         return err_set(err, ERR_STATE, "a simulated board has no lights");
     }
     if (duration_ns < 0 || duration_ns > BLINK_MAX_S * NS_PER_S) {

@@ -4,6 +4,7 @@
 
 #include "common/log.h"
 #include "common/rlog.h"
+#include "sheep/config.h"
 #include "sheep/monitor_time.h"
 
 #include <stdatomic.h>
@@ -55,7 +56,7 @@ static void stop(struct agent *agent)
 
 static int open_monitors(struct agent *agent, struct agent_monitors *self, struct err *err)
 {
-    bool is_sim = strcmp(agent->config->board, "sim") == 0;
+    bool is_sim = sheep_board_is_simulated(agent->config->board);
     char uart_path[PATH_SIZE + 8];
     struct rlog_reader *reader = rlog_reader_open(agent->page.log_folder, err);
 

@@ -11,6 +11,13 @@
 
 struct board;
 
+/* What the next recording is about; a simulated board wants to know. */
+struct board_plan {
+    bool is_port_B;
+    bool has_uart; /* someone listens to the target's serial line: it is in time then */
+    const char *truth_path; /* where the world writes what was true; "": nowhere */
+};
+
 /* What each kind of board implements. All functions are called from the recorder's main thread.
  */
 struct board_ops {
@@ -27,6 +34,8 @@ struct board_ops {
     /* The free-running 64-bit counter in ticks of PRU_TICK_NS; a plain read of hardware, so the
      * caller brackets it between two readings of its clock. */
     uint64_t (*counter)(struct board *board);
+    /* Before boot; NULL: it does not matter to this board. */
+    void (*expect)(struct board *board, const struct board_plan *plan);
     void (*destroy)(struct board *board);
 };
 

@@ -367,6 +367,16 @@ static int boot(struct board *board, enum pru_mode mode, struct err *err)
     return sim->has_thread ? 0 : err_set(err, ERR_SYSTEM, "thread of the simulated board");
 }
 
+static void expect(struct board *board, const struct board_plan *plan)
+{
+    struct board_sim *sim = self_of(board);
+
+    halt(board);
+    sim->is_port_B = plan->is_port_B;
+    sim->outside.has_listener = plan->has_uart;
+    snprintf(sim->truth_path, sizeof(sim->truth_path), "%s", plan->truth_path);
+}
+
 static void destroy(struct board *board)
 {
     struct board_sim *sim = self_of(board);
@@ -415,6 +425,7 @@ struct board *board_sim_create(const struct sim_config *config, struct err *err)
                                           .halt = halt,
                                           .kick = kick,
                                           .counter = counter,
+                                          .expect = expect,
                                           .destroy = destroy };
     struct board_sim *sim = calloc(1, sizeof(*sim));
     const char *why = NULL;
@@ -447,14 +458,4 @@ struct board *board_sim_create(const struct sim_config *config, struct err *err)
 fail:
     destroy(&sim->board);
     return NULL;
-}
-
-void board_sim_expect(struct board *board, const struct board_sim_plan *plan)
-{
-    struct board_sim *sim = self_of(board);
-
-    halt(board);
-    sim->is_port_B = plan->is_port_B;
-    sim->outside.has_listener = plan->has_uart;
-    snprintf(sim->truth_path, sizeof(sim->truth_path), "%s", plan->truth_path);
 }

@@ -17,12 +17,4 @@
 /* Several may live in one process. The config is copied. */
 struct board *board_sim_create(const struct sim_config *config, struct err *err);
 
-/* What the next recording is about; call it before boot. */
-struct board_sim_plan {
-    bool is_port_B;
-    bool has_uart; /* someone listens to the target's serial line: it is in time then */
-    const char *truth_path; /* where the world writes what was true; "": nowhere */
-};
-void board_sim_expect(struct board *board, const struct board_sim_plan *plan);
-
 #endif

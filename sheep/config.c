@@ -239,6 +239,11 @@ struct clock sheep_config_clock(const struct sheep_config *config)
     return clock_system((int64_t)(config->clock.offset_us * (double)NS_PER_US));
 }
 
+bool sheep_board_is_simulated(const char *board)
+{
+    return strcmp(board, "sim") == 0 || strcmp(board, "iss") == 0;
+}
+
 int sheep_config_folder(const struct sheep_config *config, const char *part,
                         char path[PATH_SIZE], struct err *err)
 {
@@ -251,7 +256,7 @@ int sheep_config_folder(const struct sheep_config *config, const char *part,
 int sheep_config_make_folders(const struct sheep_config *config, struct err *err)
 {
     static const char *const PARTS[] = { "recordings", "inputs", "state", "truth" };
-    bool is_sim = strcmp(config->board, "sim") == 0;
+    bool is_sim = sheep_board_is_simulated(config->board);
 
     for (size_t i = 0; i < ARRAY_LEN(PARTS); i++) {
         char path[PATH_SIZE];

@@ -58,6 +58,9 @@ void sheep_config_fini(struct sheep_config *config);
 /* The node's clock, with its simulated error. */
 struct clock sheep_config_clock(const struct sheep_config *config);
 
+/* Boards `sim` and `iss`: no hardware, a world beside. */
+bool sheep_board_is_simulated(const char *board);
+
 /* DATA/PART; ERR_INPUT when it is too long. */
 MUST_CHECK int sheep_config_folder(const struct sheep_config *config, const char *part,
                                    char path[PATH_SIZE], struct err *err);

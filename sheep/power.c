@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "sheep/power.h"
 
+#include "sheep/config.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -74,7 +76,7 @@ int power_ask(const char *board, bool is_reboot, struct err *err)
     int status = 0;
     pid_t pid = 0;
 
-    if (strcmp(board, "sim") == 0) {
+    if (sheep_board_is_simulated(board)) {
         return err_set(err, ERR_STATE,
                        "a simulated board: the machine that it runs on stays as it is");
     }

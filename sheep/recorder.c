@@ -2,8 +2,10 @@
 #include "sheep/recorder.h"
 
 #include "common/log.h"
+#include "sheep/board_iss.h"
 #include "sheep/board_pru.h"
 #include "sheep/board_sim.h"
+#include "sheep/config.h"
 #include "sheep/recorder_ipc.h"
 #include "sheep/recording.h"
 
@@ -97,20 +99,20 @@ static void expect(struct recorder *recorder, const struct recorder_request *req
     const char *dot = strrchr(name, '.');
     int length = dot == NULL ? (int)strlen(name) : (int)(dot - name);
     char path[PATH_SIZE + 16] = "";
-    struct board_sim_plan plan = {
+    struct board_plan plan = {
         .is_port_B = request->manifest.config.target_port == PORT_B,
         .has_uart = request->manifest.config.log.uart.enable,
         .truth_path = path,
     };
 
-    if (strcmp(recorder->board->ops->name, "sim") != 0) {
+    if (recorder->board->ops->expect == NULL) {
         return;
     }
     if (recorder->options->truth_dir != NULL) {
         snprintf(path, sizeof(path), "%s/%.*s.truth", recorder->options->truth_dir, length,
                  name);
     }
-    board_sim_expect(recorder->board, &plan);
+    recorder->board->ops->expect(recorder->board, &plan);
 }
 
 static int prepare(struct recorder *recorder, const struct recorder_request *request,
@@ -348,7 +350,7 @@ static void claim_realtime(const struct recorder *recorder)
 {
     struct sched_param param = { .sched_priority = REALTIME_PRIORITY };
 
-    if (strcmp(recorder->options->board, "sim") == 0) {
+    if (sheep_board_is_simulated(recorder->options->board)) {
         return;
     }
     if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0) {
@@ -440,10 +442,12 @@ struct board *recorder_board_create(const struct recorder_options *options, stru
     if (strcmp(options->board, "sim") == 0) {
         return board_sim_create(options->sim, err);
     }
+    if (strcmp(options->board, "iss") == 0) {
+        return board_iss_create(options->sim, err);
+    }
     if (strcmp(options->board, "pru") == 0) {
         return board_pru_create(&real, err);
     }
-    err_set(err, ERR_INPUT, "board '%s' is not built yet; there are 'sim' and 'pru'",
-            options->board);
+    err_set(err, ERR_INPUT, "board '%s': there are 'sim', 'iss' and 'pru'", options->board);
     return NULL;
 }

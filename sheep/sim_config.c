@@ -13,6 +13,12 @@ static const struct enum_name SPEEDS[] = {
     { "fast",        SIM_FAST },
     { 0}
 };
+static const struct enum_name LATENCIES[] = {
+    {"best",             SIM_LATENCY_BEST },
+    { "worst",                 SIM_LATENCY_WORST },
+    { "random",SIM_LATENCY_RANDOM },
+    { 0         },
+};
 static const struct enum_name TRANSDUCERS[] = {
     {"solar",              TRANSDUCER_SOLAR },
     { "constant",                   TRANSDUCER_CONSTANT },
@@ -112,20 +118,23 @@ static const struct schema TARGET_SCHEMA = { "target", "What is supplied", TARGE
     }
 
 static const struct field SIM_FIELDS[] = {
-    {WORLD(seed),                                    .type = FIELD_U64, .help = "all noise follows from it" },
+    {WORLD(seed),                                          .type = FIELD_U64, .help = "all noise follows from it" },
     NUMBER(sim_config, oscillator_ppm, -200, 200, "ppm", "error of the PRU's counter"),
-    { AT(sim_config,           speed), .type = FIELD_ENUM, .enums = SPEEDS,
+    { AT(sim_config,                 speed), .type = FIELD_ENUM, .enums = SPEEDS,
      .help = "by the clock, or as fast as possible" },
+    FILE_PATH(sim_config, firmware, "board iss: folder of the PRU's program files"),
+    { AT(sim_config,                                       memory_latency), .type = FIELD_ENUM, .enums = LATENCIES,
+     .help = "board iss: what reads of OCMC and DDR take" },
     FILE_PATH(sim_config, pin_file, "its first byte becomes 1 when sample 0 is taken"),
     FILE_PATH(sim_config, uart_link, "becomes a link to the target's serial line"),
-    { AT(sim_config,                                 truth), .type = FIELD_BOOL,
+    { AT(sim_config,                                  truth), .type = FIELD_BOOL,
      .help = "what was true at every sample is written beside: 32 bytes a sample" },
     COUNT(sim_config, late_samples, FIELD_U32, 0, "fault: starts so much late, unsaid"),
     COUNT(sim_config, hang_at, FIELD_U64, 0, "fault: no sample from this one on"),
     COUNT(sim_config, stall_at, FIELD_U64, 0, "fault: the recorder is held up then"),
     COUNT(sim_config, stall_ms, FIELD_U32, 600000, "for so long; the ring holds 5120"),
     COUNT(sim_config, overwrite_at, FIELD_U64, 0, "fault: shared memory is overwritten then"),
-    { WORLD(noise_lsb_rms),                            .type = FIELD_F64, .maximum = 1000, .unit = "LSB",
+    { WORLD(noise_lsb_rms),       .type = FIELD_F64, .maximum = 1000, .unit = "LSB",
      .help = "noise of every ADC" },
     CHANNEL(hrv_dac_V),
     CHANNEL(hrv_adc_V),
@@ -134,10 +143,10 @@ static const struct field SIM_FIELDS[] = {
     CHANNEL(emu_dac_V_B),
     CHANNEL(emu_adc_I_A),
     CHANNEL(emu_adc_I_B),
-    { WORLD(transducer), .type = FIELD_MAP, .sub = &TRANSDUCER_SCHEMA,
+    { WORLD(transducer),                                       .type = FIELD_MAP, .sub = &TRANSDUCER_SCHEMA,
      .help = "what is harvested" },
-    { WORLD(target),                                 .type = FIELD_MAP, .sub = &TARGET_SCHEMA, .help = "what is supplied" },
-    { 0                           },
+    { WORLD(target),                                  .type = FIELD_MAP, .sub = &TARGET_SCHEMA, .help = "what is supplied" },
+    { 0},
 };
 
 const struct schema sim_config_schema = { "sim", "The world around a simulated board",
@@ -177,6 +186,7 @@ static void resolve_all(struct sim_config *config, const char *file, struct faul
     struct world_transducer *transducer = &config->world.transducer;
     struct world_target *target = &config->world.target;
 
+    resolve(config->firmware, sizeof(config->firmware), file, faults);
     resolve(config->pin_file, sizeof(config->pin_file), file, faults);
     resolve(config->uart_link, sizeof(config->uart_link), file, faults);
     resolve(transducer->environment, sizeof(transducer->environment), file, faults);

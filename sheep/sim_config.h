@@ -18,10 +18,20 @@ enum sim_speed {
     SIM_FAST, /* as fast as the recorder takes them, without loss */
 };
 
+/* Board iss: what the PRU's reads of OCMC and DDR take, as enum pru_latency of
+ * pru/sim/pru_soc.h. */
+enum sim_latency {
+    SIM_LATENCY_BEST,
+    SIM_LATENCY_WORST,
+    SIM_LATENCY_RANDOM,
+};
+
 struct sim_config {
     struct world_config world;
     double oscillator_ppm; /* of the PRU's counter against the host's clock */
     enum sim_speed speed;
+    char firmware[PATH_SIZE]; /* board iss: folder of the PRU's program files */
+    enum sim_latency memory_latency;
     char pin_file[PATH_SIZE];  /* its first byte becomes 1 the moment that sample 0 is taken */
     char uart_link[PATH_SIZE]; /* becomes a link to the target's serial line; "": STATE/uart */
     bool truth; /* what was true at every sample is written beside: 32 bytes a sample */

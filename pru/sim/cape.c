@@ -124,7 +124,8 @@ static void set_bus(struct cape *cape, uint64_t cycle, uint32_t r30)
             && ads8691_set(&cape->adc[i], cycle, is_selected(r30, cape->pins.adc[i]), clock,
                            data)
             && cape->world.converting != NULL) {
-            cape->world.converting(cape->world.context, cycle);
+            cape->world.converting(cape->world.context, cycle,
+                                   cape->adc[i].lines.n_clocks == 0);
         }
     }
     for (unsigned i = 0; i < CAPE_DACS; i++) {

@@ -43,8 +43,9 @@ struct cape_pins cape_pins_25(void);
 
 struct cape_world {
     void *context;
-    /* A conversion begins; the world is asked for its code later, but before the next one. */
-    void (*converting)(void *context, uint64_t cycle);
+    /* A conversion begins; the world is asked for its code later, but before the next one.
+     * is_bare: without a clock before it, so it was a mere trigger. */
+    void (*converting)(void *context, uint64_t cycle, bool is_bare);
     uint32_t (*pins)(void *context, uint64_t cycle); /* r31 of PRU1, bits 0..29 */
     struct sample_io io;
 };

@@ -229,9 +229,18 @@ static bool is_due(const struct pru_cpu *cpu, uint64_t until)
     return cpu->is_running && cpu->cycle < until;
 }
 
-static bool has_fault(const struct pru_soc *soc)
+/* A fault that the caller has not been told of. */
+static bool has_news_of_fault(struct pru_soc *soc)
 {
-    return soc->cpu[0].fault != PRU_FAULT_NONE || soc->cpu[1].fault != PRU_FAULT_NONE;
+    bool has_news = false;
+
+    for (unsigned i = 0; i < PRU_CORES; i++) {
+        bool has_fault = soc->cpu[i].fault != PRU_FAULT_NONE;
+
+        has_news = has_news || (has_fault && !soc->is_fault_told[i]);
+        soc->is_fault_told[i] = has_fault;
+    }
+    return has_news;
 }
 
 static bool is_woken(struct pru_soc *soc, uint64_t now)
@@ -270,7 +279,7 @@ enum pru_stop pru_soc_run(struct pru_soc *soc, uint64_t until, uint32_t wake_lin
     soc->wake_lines = wake_lines;
     one->limit = 0;
     two->limit = 0;
-    while (!has_fault(soc)) {
+    while (!has_news_of_fault(soc)) {
         if (wake_lines != 0 && one->limit == 0 && two->limit == 0
             && is_woken(soc, soc->cycle)) {
             soc->cycle = reached(soc, until);
@@ -284,6 +293,14 @@ enum pru_stop pru_soc_run(struct pru_soc *soc, uint64_t until, uint32_t wake_lin
     }
     soc->cycle = reached(soc, until);
     return PRU_STOP_FAULT;
+}
+
+void pru_soc_skip(struct pru_soc *soc, uint64_t cycles)
+{
+    soc->cycle += cycles;
+    for (unsigned i = 0; i < PRU_CORES; i++) {
+        soc->cpu[i].cycle += cycles;
+    }
 }
 
 uint64_t pru_soc_cycle(const struct pru_soc *soc)

@@ -77,13 +77,18 @@ void pru_soc_stop(struct pru_soc *soc, unsigned core);
 enum pru_stop {
     PRU_STOP_TIME,  /* `until` reached */
     PRU_STOP_EVENT, /* a host line of the mask is up */
-    PRU_STOP_FAULT, /* a core did what no core can; pru_soc_explain says what */
+    PRU_STOP_FAULT, /* a core did what no core can; pru_soc_explain says what. Told once: the
+                     * other core goes on in the next run */
     PRU_STOP_IDLE,  /* `until` reached with no core running */
 };
 
 /* Runs until cycle `until`. Host lines in `wake_lines` (2..9 lead to the ARM) end the run as
  * soon as one is up, also at once. */
 enum pru_stop pru_soc_run(struct pru_soc *soc, uint64_t until, uint32_t wake_lines);
+
+/* Time passes without the cores, as if their clocks rested: the timer goes on. For a host that
+ * cannot execute as fast as time passes and knows that the firmware only waits. */
+void pru_soc_skip(struct pru_soc *soc, uint64_t cycles);
 
 /* Cycles since creation. */
 uint64_t pru_soc_cycle(const struct pru_soc *soc);

@@ -59,6 +59,7 @@ struct pru_soc {
     bool owns_window[PRU_WINDOWS];
     uint64_t cycle;
     uint32_t wake_lines;
+    bool is_fault_told[PRU_CORES];
 };
 
 /* Ports of a core. */

@@ -204,14 +204,14 @@ static void test_the_seed_decides_every_sample(void **state)
 static void test_the_truth_is_written_where_it_is_expected(void **state)
 {
     struct fixture *f = *state;
-    struct board_sim_plan plan = { .truth_path = NULL };
+    struct board_plan plan = { .truth_path = NULL };
     char path[TEMP_PATH_SIZE];
     struct stat status;
 
     temp_folder_path(f->folder, "run.truth", path);
     plan.truth_path = path;
     create(f);
-    board_sim_expect(f->board, &plan);
+    f->board->ops->expect(f->board, &plan);
     boot_and_configure(f);
     start(f, LEAD_MS, 1500);
     run_to_end(f);

@@ -39,6 +39,7 @@ static uint32_t r30;
 static uint32_t adc_code;
 static unsigned n_sampled;
 static unsigned n_conversions;
+static unsigned n_bare;
 static uint32_t dac_code[3];
 static bool is_good;
 
@@ -61,9 +62,10 @@ static void world_good(void *context, bool good)
     is_good = good;
 }
 
-static void world_converting(void *context, uint64_t cycle)
+static void world_converting(void *context, uint64_t cycle, bool is_bare)
 {
     (void)context;
+    n_bare += is_bare ? 1 : 0;
     assert_int_equal(cycle, now);
     n_conversions++;
 }
@@ -96,6 +98,7 @@ static int create(void **state)
     now = 1000;
     n_sampled = 0;
     n_conversions = 0;
+    n_bare = 0;
     adc_code = 0x2A5C3;
     memset(dac_code, 0, sizeof(dac_code));
     r30 = 0xF8; /* all chip selects high */
@@ -226,6 +229,7 @@ static void test_adc_converts_at_the_rise_and_answers_in_the_next_frame(void **s
     drive(4, true);
     now += 200;
     assert_int_equal(n_conversions, 2);
+    assert_int_equal(n_bare, 1);
     assert_int_equal(n_sampled, 0); /* nobody wants it yet */
     assert_int_equal(adc_frame(&reading, 4, 0), 0x2A5C3);
     assert_int_equal(n_sampled, 1);

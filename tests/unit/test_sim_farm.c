@@ -143,6 +143,27 @@ static void test_everything_but_keys_follows_from_the_seed(void **state)
     inventory_destroy(&other);
 }
 
+static void test_firmware_makes_boards_that_execute_it(void **state)
+{
+    char place[256];
+    const struct farm_plan plan = {
+        .folder = place, .n_nodes = 1, .base_port = 5000, .firmware = "/tmp"
+    };
+    struct err err = { 0 };
+    char *text = NULL;
+
+    (void)state;
+    snprintf(place, sizeof(place), "%s", path_of("iss"));
+    assert_int_equal(farm_make(&plan, &err), 0);
+    text = content_of("iss/sheep0/sheep.yaml");
+    assert_non_null(strstr(text, "board: iss\n"));
+    assert_non_null(strstr(text, "  firmware: /tmp\n"));
+    free(text);
+    text = content_of("iss/herd.yml");
+    assert_non_null(strstr(text, "board: iss\n"));
+    free(text);
+}
+
 static void test_a_farm_is_not_made_twice(void **state)
 {
     struct inventory *inventory = make_farm("farm", 1, 1);
@@ -294,6 +315,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FARM_TEST(test_a_farm_is_whole),
         FARM_TEST(test_everything_but_keys_follows_from_the_seed),
+        FARM_TEST(test_firmware_makes_boards_that_execute_it),
         FARM_TEST(test_a_farm_is_not_made_twice),
         FARM_TEST(test_processes_are_started_known_and_ended),
         FARM_TEST(test_another_process_is_not_taken_for_a_sheep),

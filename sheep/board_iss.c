@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: MIT */
+#include "sheep/board_iss.h"
+
+#include "common/buf.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "pru/sim/cape.h"
+#include "pru/sim/pru_soc.h"
+#include "sheep/sim_outside.h"
+
+#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    HOST_LINE = 2, /* of the interrupt controller: the first that leads to the ARM */
+    FIRMWARE_MAX_BYTES = 1024 * 1024,
+    BOOT_CYCLES = 20000000, /* 100 ms: three tries at each ADC and more */
+    BOOT_STEP_CYCLES = 20000,
+    SLICE_SAMPLES = 50,   /* between two looks at rings and commands */
+    NEAR_CYCLES = 400000, /* 2 ms before the start nothing is skipped any more */
+    /* While it waits: so many cycles are executed, a few loops of each core, and so many are
+     * skipped, less than the 2 ms in which the cores miss each other. */
+    WAIT_CYCLES = 3000,
+    SKIP_CYCLES = 200000,
+    WAIT_US = 2000,
+    STARVED_US = 100,
+};
+
+struct board_iss {
+    struct board board;
+    struct sim_config config;
+    char truth_path[PATH_SIZE];
+    bool is_port_B;
+    bool is_emulation;
+    int64_t base_mono_ns; /* of cycle 0 */
+    double cycles_per_ns;
+    uint64_t
+        counter_cycle; /* at which the firmware's counter was 0; fixed while a thread runs */
+    uint8_t *memory;
+    size_t memory_bytes;
+    int kick_fd;
+    pthread_t thread;
+    bool has_thread;
+    _Atomic bool quits;
+    /* the thread's, while it runs */
+    struct pru_soc *soc;
+    struct cape cape;
+    struct world *world;
+    struct sim_outside outside;
+    enum pru_state last_state;
+    uint64_t n_triggers; /* samples begun since ARMED */
+    uint64_t trigger_cycle;
+    uint32_t n_broken; /* rules of the converters, as last reported */
+};
+
+static struct board_iss *self_of(struct board *board)
+{
+    return (struct board_iss *)(void *)board;
+}
+
+/* ---- time ---- */
+
+static uint64_t cycle_now(const struct board_iss *iss)
+{
+    return (uint64_t)((double)(clock_mono_ns() - iss->base_mono_ns) * iss->cycles_per_ns);
+}
+
+static uint64_t counter(struct board *board)
+{
+    const struct board_iss *iss = self_of(board);
+
+    return cycle_now(iss) - iss->counter_cycle;
+}
+
+static void rest(const struct board_iss *iss, long us)
+{
+    struct pollfd pfd = { .fd = iss->kick_fd, .events = POLLIN };
+    struct timespec timeout = { 0, us * 1000 };
+    uint64_t count = 0;
+
+    if (ppoll(&pfd, 1, &timeout, NULL) > 0) {
+        (void)!read(iss->kick_fd, &count, sizeof(count));
+    }
+}
+
+/* ---- the world ---- */
+
+static enum pru_state state_of(const struct board_iss *iss)
+{
+    return (enum pru_state)shm_load_u32(&iss->board.shm.control->state);
+}
+
+static bool takes_samples(enum pru_state state)
+{
+    return state == PRU_STATE_ARMED || state == PRU_STATE_RUNNING;
+}
+
+/* The faults that the config asks for. */
+static void misbehave(struct board_iss *iss)
+{
+    const struct sim_config *config = &iss->config;
+
+    if (config->overwrite_at != 0 && iss->n_triggers >= config->overwrite_at) {
+        shm_store_u32(&iss->board.shm.control->canary_middle, 0);
+    }
+    if (config->hang_at != 0 && iss->n_triggers >= config->hang_at) {
+        pru_soc_stop(iss->soc, 0);
+    }
+}
+
+/* A sample begins with the mere trigger of an ADC; two of them may be triggered at once. */
+static void on_converting(void *context, uint64_t cycle, bool is_bare)
+{
+    struct board_iss *iss = context;
+    if (!is_bare || cycle == iss->trigger_cycle || !takes_samples(state_of(iss))) {
+        return;
+    }
+    iss->trigger_cycle = cycle;
+    if (iss->n_triggers == 0) {
+        sim_outside_start(&iss->outside);
+    }
+    world_advance(iss->world, iss->n_triggers);
+    sim_outside_sample(&iss->outside, iss->world, iss->n_triggers);
+    iss->n_triggers++;
+    misbehave(iss);
+}
+
+/* Cape 2.4: nine pins of the target on r31 of PRU1; power-good is the PRU's own. */
+static uint32_t target_inputs(void *context, uint64_t cycle)
+{
+    const struct board_iss *iss = context;
+
+    (void)cycle;
+    return world_pins(iss->world) & ((1u << PRU_GPIO_POWER_GOOD_BIT) - 1u);
+}
+
+static void report_cape(struct board_iss *iss)
+{
+    uint32_t n_broken = cape_broken(&iss->cape);
+    char text[1000];
+
+    if (n_broken != iss->n_broken) {
+        iss->n_broken = n_broken;
+        cape_explain(&iss->cape, text, sizeof(text));
+        log_error("iss: the firmware breaks rules of the converters: %s", text);
+    }
+}
+
+static void note_state(struct board_iss *iss)
+{
+    enum pru_state state = state_of(iss);
+
+    if (state == iss->last_state) {
+        return;
+    }
+    if (state == PRU_STATE_READY) {
+        world_begin(iss->world, iss->is_emulation, iss->is_port_B);
+        sim_outside_begin(&iss->outside, iss->truth_path, iss->is_emulation);
+        iss->n_triggers = 0;
+    }
+    if (state == PRU_STATE_DONE || state == PRU_STATE_FAULT || state == PRU_STATE_IDLE) {
+        sim_outside_end(&iss->outside);
+        report_cape(iss);
+    }
+    iss->last_state = state;
+}
+
+/* ---- execution ---- */
+
+static void ring(struct board_iss *iss)
+{
+    uint64_t one = 1;
+
+    pru_soc_write(iss->soc, PRU_MAP_INTC + 0x24, PRU_EVENT_TO_HOST); /* SICR: taken */
+    (void)!write(iss->board.event_fd, &one, sizeof(one));
+}
+
+/* Up to the cycle, whatever happens on the way. */
+static void execute(struct board_iss *iss, uint64_t until)
+{
+    enum pru_stop stop;
+
+    do {
+        stop = pru_soc_run(iss->soc, until, 1u << HOST_LINE);
+        if (stop == PRU_STOP_EVENT) {
+            ring(iss);
+        } else if (stop == PRU_STOP_FAULT) {
+            char text[200];
+
+            pru_soc_explain(iss->soc, text, sizeof(text));
+            log_error("iss: %s", text);
+        }
+        note_state(iss);
+    } while (stop == PRU_STOP_EVENT || stop == PRU_STOP_FAULT);
+}
+
+/* Virtual time waits for the host: while the next samples would be lost, or lack input. */
+static bool can_go_on(const struct board_iss *iss)
+{
+    const struct pru_control *control = iss->board.shm.control;
+    uint32_t blocks =
+        shm_load_u32(&control->block_write_idx) - shm_load_u32(&control->block_read_idx);
+    uint32_t edges =
+        shm_load_u32(&control->gpio_write_idx) - shm_load_u32(&control->gpio_read_idx);
+    uint32_t inputs =
+        shm_load_u32(&control->input_write_idx) - shm_load_u32(&control->input_read_idx);
+
+    if (!takes_samples(state_of(iss))) {
+        return true;
+    }
+    return blocks + 2 < PRU_BLOCK_COUNT && edges < PRU_GPIO_EVENT_COUNT / 2
+           && (!iss->is_emulation || inputs > 2 * SLICE_SAMPLES
+               || shm_load_u32(&control->input_end) != 0);
+}
+
+/* A command is being executed: it may keep a core longer than what is executed between two
+ * skips. */
+static bool is_busy(const struct board_iss *iss)
+{
+    const struct pru_control *control = iss->board.shm.control;
+
+    return shm_load_u32(&control->command_seq) != shm_load_u32(&control->command_ack);
+}
+
+/* Cycles until nothing may be skipped; 0: a run is under way or about to begin. */
+static uint64_t cycles_to_skip(const struct board_iss *iss)
+{
+    enum pru_state state = state_of(iss);
+    uint64_t tick = pru_soc_cycle(iss->soc) - iss->counter_cycle;
+    uint64_t start_tick = iss->board.shm.control->start_tick;
+
+    if (state == PRU_STATE_RUNNING || is_busy(iss)) {
+        return 0;
+    }
+    if (state != PRU_STATE_ARMED) {
+        return SKIP_CYCLES;
+    }
+    if (tick + NEAR_CYCLES >= start_tick) {
+        return 0;
+    }
+    return start_tick - NEAR_CYCLES - tick < SKIP_CYCLES ? start_tick - NEAR_CYCLES - tick
+                                                         : SKIP_CYCLES;
+}
+
+/* The firmware looks for commands a few times, then time jumps towards the host's. */
+static void wait_with_firmware(struct board_iss *iss)
+{
+    uint64_t now;
+    uint64_t host;
+    uint64_t skip;
+
+    execute(iss, pru_soc_cycle(iss->soc) + WAIT_CYCLES);
+    now = pru_soc_cycle(iss->soc);
+    host = cycle_now(iss);
+    skip = cycles_to_skip(iss);
+    if (host <= now) {
+        rest(iss, WAIT_US);
+    } else {
+        pru_soc_skip(iss->soc, host - now < skip ? host - now : skip);
+    }
+}
+
+static void *run_thread(void *arg)
+{
+    struct board_iss *iss = arg;
+
+    pthread_setname_np(pthread_self(), "bw-board");
+    while (!atomic_load(&iss->quits)) {
+        if (cycles_to_skip(iss) != 0) {
+            wait_with_firmware(iss);
+        } else if (can_go_on(iss)) {
+            execute(iss, pru_soc_cycle(iss->soc) + (uint64_t)SLICE_SAMPLES * PRU_SAMPLE_TICKS);
+        } else {
+            rest(iss, STARVED_US);
+        }
+    }
+    sim_outside_end(&iss->outside);
+    report_cape(iss);
+    return NULL;
+}
+
+/* ---- the board ---- */
+
+static void kick(struct board *board)
+{
+    uint64_t one = 1;
+
+    (void)!write(self_of(board)->kick_fd, &one, sizeof(one));
+}
+
+static void halt(struct board *board)
+{
+    struct board_iss *iss = self_of(board);
+
+    if (iss->has_thread) {
+        atomic_store(&iss->quits, true);
+        kick(board);
+        pthread_join(iss->thread, NULL);
+        iss->has_thread = false;
+        shm_store_u32(&board->shm.control->state, PRU_STATE_UNKNOWN);
+    }
+}
+
+static int load_image(struct board_iss *iss, unsigned core, const char *name, struct err *err)
+{
+    char path[PATH_SIZE + 32];
+    struct buf image = { 0 };
+    char why[160];
+    int result = 0;
+
+    snprintf(path, sizeof(path), "%s/%s", iss->config.firmware, name);
+    if (buf_read_file(&image, path, FIRMWARE_MAX_BYTES, err) < 0) {
+        return err_prepend(err, "firmware (sim: firmware: names its folder)");
+    }
+    if (pru_soc_load(iss->soc, core, image.data, image.size, why, sizeof(why)) < 0) {
+        result = err_set(err, ERR_INPUT, "firmware %s %s", path, why);
+    }
+    buf_fini(&image);
+    return result;
+}
+
+/* What Linux sets up on a board: the doorbell's event, its channel, its host line. */
+static void connect_doorbell(struct board_iss *iss)
+{
+    const uint32_t event = PRU_EVENT_TO_HOST;
+
+    pru_soc_write(iss->soc, PRU_MAP_INTC + 0x400 + event / 4 * 4, HOST_LINE << event % 4 * 8);
+    pru_soc_write(iss->soc, PRU_MAP_INTC + 0x800, HOST_LINE << HOST_LINE * 8);
+    pru_soc_write(iss->soc, PRU_MAP_INTC + 0x28, event);
+    pru_soc_write(iss->soc, PRU_MAP_INTC + 0x34, HOST_LINE);
+    pru_soc_write(iss->soc, PRU_MAP_INTC + 0x10, 1);
+}
+
+/* Up to IDLE or FAULT; then it is known when the counter was 0. */
+static int come_up(struct board_iss *iss, struct err *err)
+{
+    uint64_t end = pru_soc_cycle(iss->soc) + BOOT_CYCLES;
+    char text[200];
+
+    pru_soc_start(iss->soc, 1);
+    pru_soc_start(iss->soc, 0);
+    while (state_of(iss) == PRU_STATE_UNKNOWN && pru_soc_cycle(iss->soc) < end) {
+        execute(iss, pru_soc_cycle(iss->soc) + BOOT_STEP_CYCLES);
+    }
+    pru_soc_explain(iss->soc, text, sizeof(text));
+    if (state_of(iss) == PRU_STATE_UNKNOWN) {
+        return err_set(err, ERR_HARDWARE, "the firmware does not come up%s%s",
+                       text[0] != '\0' ? ": " : "", text);
+    }
+    if ((pru_soc_read(iss->soc, PRU_MAP_IEP + PRU_IEP_GLOBAL_CFG) & 1u) == 0) {
+        return err_set(err, ERR_HARDWARE, "the firmware does not start its counter");
+    }
+    iss->counter_cycle =
+        pru_soc_cycle(iss->soc) - pru_soc_read(iss->soc, PRU_MAP_IEP + PRU_IEP_COUNT);
+    return 0;
+}
+
+static void power_cape(struct board_iss *iss)
+{
+    struct cape_pins pins = cape_pins_24();
+    struct cape_world world = { .context = iss,
+                                .converting = on_converting,
+                                .pins = target_inputs };
+
+    world_io(iss->world, &world.io);
+    cape_init(&iss->cape, &pins, &world);
+    iss->n_broken = 0;
+}
+
+static int boot(struct board *board, enum pru_mode mode, struct err *err)
+{
+    struct board_iss *iss = self_of(board);
+    uint64_t now;
+
+    halt(board);
+    iss->is_emulation = mode == PRU_MODE_EMULATE;
+    iss->last_state = PRU_STATE_UNKNOWN;
+    power_cape(iss);
+    pru_soc_reset(iss->soc);
+    connect_doorbell(iss);
+    if (load_image(iss, 0, iss->is_emulation ? "pru0-emulate-24.elf" : "pru0-harvest-24.elf",
+                   err)
+            < 0
+        || load_image(iss, 1, "pru1-24.elf", err) < 0) {
+        return -1;
+    }
+    now = cycle_now(iss);
+    if (now > pru_soc_cycle(iss->soc)) {
+        pru_soc_skip(iss->soc, now - pru_soc_cycle(iss->soc));
+    }
+    if (come_up(iss, err) < 0) {
+        return -1;
+    }
+    atomic_store(&iss->quits, false);
+    iss->has_thread = pthread_create(&iss->thread, NULL, run_thread, iss) == 0;
+    return iss->has_thread ? 0 : err_set(err, ERR_SYSTEM, "thread of the simulated board");
+}
+
+static void expect(struct board *board, const struct board_plan *plan)
+{
+    struct board_iss *iss = self_of(board);
+
+    halt(board);
+    iss->is_port_B = plan->is_port_B;
+    iss->outside.has_listener = plan->has_uart;
+    snprintf(iss->truth_path, sizeof(iss->truth_path), "%s", plan->truth_path);
+}
+
+static void destroy(struct board *board)
+{
+    struct board_iss *iss = self_of(board);
+
+    halt(board);
+    sim_outside_close(&iss->outside);
+    world_destroy(&iss->world);
+    pru_soc_destroy(&iss->soc);
+    if (iss->memory != NULL) {
+        munmap(iss->memory, iss->memory_bytes);
+    }
+    if (iss->kick_fd >= 0) {
+        close(iss->kick_fd);
+    }
+    if (board->event_fd >= 0) {
+        close(board->event_fd);
+    }
+    free(iss);
+}
+
+/* The rings as they lie in DDR, then OCMC and shared RAM; lent to the subsystem. */
+static bool map_memory(struct board_iss *iss)
+{
+    const size_t ddr = PRU_MAP_DDR_BLOCKS_BYTES + PRU_MAP_DDR_GPIO_BYTES;
+    struct pru_soc_config config = { .latency = (enum pru_latency)iss->config.memory_latency,
+                                     .seed = iss->config.world.seed,
+                                     .ddr_bytes = (uint32_t)ddr };
+
+    iss->memory_bytes = ddr + PRU_MAP_OCMC_BYTES + PRU_MAP_SHARED_BYTES;
+    iss->memory = mmap(NULL, iss->memory_bytes, PROT_READ | PROT_WRITE,
+                       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (iss->memory == MAP_FAILED) {
+        iss->memory = NULL;
+        return false;
+    }
+    config.ddr = iss->memory;
+    config.ocmc = iss->memory + ddr;
+    config.shared = iss->memory + ddr + PRU_MAP_OCMC_BYTES;
+    config.pins = cape_soc_pins(&iss->cape);
+    iss->board.shm.blocks = (struct pru_block *)config.ddr;
+    iss->board.shm.gpio = (pru_gpio_event *)(void *)(iss->memory + PRU_MAP_DDR_BLOCKS_BYTES);
+    iss->board.shm.input = (struct pru_input *)config.ocmc;
+    iss->board.shm.control = (struct pru_control *)config.shared;
+    iss->soc = pru_soc_create(&config);
+    return iss->soc != NULL;
+}
+
+struct board *board_iss_create(const struct sim_config *config, struct err *err)
+{
+    static const struct board_ops ops = { .name = "iss",
+                                          .boot = boot,
+                                          .halt = halt,
+                                          .kick = kick,
+                                          .counter = counter,
+                                          .expect = expect,
+                                          .destroy = destroy };
+    struct board_iss *iss = calloc(1, sizeof(*iss));
+    const char *why = NULL;
+
+    if (iss == NULL) {
+        err_set(err, ERR_MEMORY, "PRU simulator");
+        return NULL;
+    }
+    iss->config = *config;
+    iss->board.ops = &ops;
+    iss->board.is_virtual_time = true;
+    iss->base_mono_ns = clock_mono_ns() - NS_PER_S;
+    iss->cycles_per_ns = (1.0 + config->oscillator_ppm * 1e-6) / PRU_TICK_NS;
+    iss->board.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    iss->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    sim_outside_init(&iss->outside);
+    if (iss->board.event_fd < 0 || iss->kick_fd < 0 || !map_memory(iss)) {
+        err_set_errno(err, "PRU simulator");
+        goto fail;
+    }
+    iss->world = world_create(&config->world, &why);
+    if (iss->world == NULL) {
+        err_set(err, ERR_INPUT, "simulated world: %s", why);
+        goto fail;
+    }
+    if (sim_outside_open(&iss->outside, config, err) < 0) {
+        goto fail;
+    }
+    return &iss->board;
+fail:
+    destroy(&iss->board);
+    return NULL;
+}
+
+uint32_t board_iss_broken_rules(const struct board *board, char *text, size_t size)
+{
+    const struct board_iss *iss = (const struct board_iss *)(const void *)board;
+
+    cape_explain(&iss->cape, text, size);
+    return cape_broken(&iss->cape);
+}

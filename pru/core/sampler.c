@@ -10,8 +10,9 @@ enum {
 
 static bool is_harvesting(const struct sampler *s)
 {
-    return SAMPLER_MODE == PRU_MODE_HARVEST
-           || (SAMPLER_MODE == PRU_MODE_NONE && s->mode == PRU_MODE_HARVEST);
+    uint32_t only = SAMPLER_MODE; /* an image leaves the other branch out */
+
+    return (only != PRU_MODE_NONE ? only : s->mode) == PRU_MODE_HARVEST;
 }
 
 bool sampler_has_room(const struct sampler *sampler)

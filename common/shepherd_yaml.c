@@ -171,16 +171,21 @@ static void to_port(struct converter *converter, const char *key, const struct y
     shepherd_put(converter, converter->layer, "target_port", value);
 }
 
-/* Volt; "main" and "buffer" mean outputs that follow another voltage. */
+/* Volt, or a voltage to follow: "main" is the target's supply, "buffer" the storage. */
 static void to_aux(struct converter *converter, const char *key, const struct yaml_node *value)
 {
+    const char *word = yaml_text(value, "");
     double volt = 0;
     struct buf text = { 0 };
 
-    if (!text_to_f64(yaml_text(value, ""), &volt)) {
+    if (strcmp(word, "main") == 0 || strcmp(word, "buffer") == 0) {
+        shepherd_put_text(converter, converter->layer, "aux_source",
+                          word[0] == 'm' ? "mirror" : "storage", value->place);
+        return;
+    }
+    if (!text_to_f64(word, &volt)) {
         fault_add(converter->faults, value->place,
-                  "%s: '%.40s' is not built yet; a number of volts is", key,
-                  yaml_text(value, ""));
+                  "%s: '%.40s' is neither a number of volts nor main or buffer", key, word);
         return;
     }
     number_format(volt * 1000, &text);

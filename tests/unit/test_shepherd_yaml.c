@@ -164,6 +164,34 @@ static void test_experiment_with_targets(void **state)
     unlink(input);
 }
 
+static void test_the_other_port_follows(void **state)
+{
+    static const struct {
+        const char *word;
+        enum aux_source source;
+        double aux_mV;
+    } cases[] = {
+        {"main",    AUX_MIRROR,  0   },
+        { "buffer", AUX_STORAGE, 0   },
+        { "1.8",    AUX_FIXED,   1800},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char text[200];
+        struct experiment *experiment = NULL;
+
+        snprintf(text, sizeof(text),
+                 "datatype: EmulationTask\nparameters: {input_path: /etc/hostname, "
+                 "voltage_aux: %s}\n",
+                 cases[i].word);
+        experiment = parse(text, "");
+        assert_int_equal(experiment->nodes[0].config.aux_source, cases[i].source);
+        assert_true(experiment->nodes[0].config.voltage_aux_mV == cases[i].aux_mV);
+        experiment_destroy(&experiment);
+    }
+}
+
 static void test_what_would_change_the_meaning_is_refused(void **state)
 {
     static const char *const cases[][2] = {
@@ -173,8 +201,8 @@ static void test_what_would_change_the_meaning_is_refused(void **state)
          ":2:14: HarvestTask: unknown key 'duratoin'"                                                                                         },
         { "datatype: HarvestTask\nparameters: {power_tracing: {samplerate: 5000}}\n",
          "samplerate: '5000' is none of 10, 100, 1000, 100000"                                                                                },
-        { "datatype: EmulationTask\nparameters: {input_path: /etc/hostname, voltage_aux: buffer}\n",
-         "'buffer' is not built yet"                                                                                                          },
+        { "datatype: EmulationTask\nparameters: {input_path: /etc/hostname, voltage_aux: bufer}\n",
+         "'bufer' is neither a number of volts nor main or buffer"                                                                            },
         { "datatype: EmulationTask\nparameters: {input_path: /etc/hostname, gpio_actuation: {events: []}}\n",
          "gpio_actuation: not built"                                                                                                          },
         { "datatype: Experiment\nparameters: {name: a, target_configs: [{target_IDs: [9], energy_env: "
@@ -336,6 +364,7 @@ int main(void)
         cmocka_unit_test(test_harvest_task),
         cmocka_unit_test(test_emulation_task),
         cmocka_unit_test(test_experiment_with_targets),
+        cmocka_unit_test(test_the_other_port_follows),
         cmocka_unit_test(test_what_would_change_the_meaning_is_refused),
         cmocka_unit_test(test_a_wrapper_has_both_keys),
         cmocka_unit_test(test_a_name_that_a_path_can_hold),

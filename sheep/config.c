@@ -2,6 +2,7 @@
 #include "sheep/config.h"
 
 #include "common/buf.h"
+#include "common/eeprom.h"
 #include "common/proto.h"
 #include "common/schema.h"
 
@@ -111,6 +112,8 @@ static const struct field FIELDS[] = {
          "folder of the public keys that may come in"),
     TEXT(sheep_config, "board", board, "sim", "kind of board"),
     TEXT(sheep_config, "calibration", calibration_path, "", "file of the cape's calibration"),
+    TEXT(sheep_config, "eeprom", eeprom, "",
+         "of the cape: its calibration, where there is no file"),
     {
      .name = "disk_reserve",
      .type = FIELD_BYTES,
@@ -175,8 +178,28 @@ static int resolve_all(struct sheep_config *config, struct err *err)
     if (resolve(config->data, config->path, err) < 0
         || resolve(config->secret_key, config->path, err) < 0
         || resolve(config->authorized, config->path, err) < 0
-        || resolve(config->calibration_path, config->path, err) < 0) {
+        || resolve(config->calibration_path, config->path, err) < 0
+        || resolve(config->eeprom, config->path, err) < 0) {
         return -1;
+    }
+    return 0;
+}
+
+static int load_calibration(struct sheep_config *config, struct err *err)
+{
+    struct eeprom eeprom = { .has_trailer = false };
+
+    config->calibration = calibration_default();
+    config->has_calibration = config->calibration_path[0] != '\0';
+    if (config->has_calibration) {
+        return calibration_load(&config->calibration, config->calibration_path, err);
+    }
+    if (config->eeprom[0] != '\0') {
+        config->has_calibration =
+            eeprom_read(config->eeprom, &eeprom, &config->no_calibration) == 0;
+    }
+    if (config->has_calibration) {
+        config->calibration = eeprom.calibration;
     }
     return 0;
 }
@@ -216,10 +239,7 @@ int sheep_config_load(struct sheep_config *config, const char *path, struct err 
     if (resolve_all(config, err) < 0) {
         goto fail;
     }
-    config->calibration = calibration_default();
-    config->has_calibration = config->calibration_path[0] != '\0';
-    if (config->has_calibration
-        && calibration_load(&config->calibration, config->calibration_path, err) < 0) {
+    if (load_calibration(config, err) < 0) {
         goto fail;
     }
     return 0;

@@ -35,7 +35,8 @@ struct sheep_config {
     char secret_key[PATH_SIZE];
     char authorized[PATH_SIZE];
     char board[16];
-    char calibration_path[PATH_SIZE]; /* "": none */
+    char calibration_path[PATH_SIZE]; /* "": the EEPROM's */
+    char eeprom[PATH_SIZE];           /* of the cape; "": none */
     uint64_t disk_reserve;
     int retention;
     struct clock_config clock;
@@ -43,14 +44,16 @@ struct sheep_config {
 
     char path[PATH_SIZE]; /* of sheep.yaml */
     bool has_calibration;
-    struct calibration calibration; /* the default one without a file */
+    struct calibration calibration; /* the default one without file and EEPROM */
+    struct err no_calibration;      /* why there is none, when there is an EEPROM */
     struct yaml_doc *doc;
 };
 
 extern const struct schema sheep_config_schema;
 
 /* Reads and checks sheep.yaml and the calibration that it names; paths in it are relative to
- * its folder. All faults of the file are reported at once. */
+ * its folder. All faults of the file are reported at once. An EEPROM without plausible data is
+ * no fault: the node has no calibration then. */
 MUST_CHECK int sheep_config_load(struct sheep_config *config, const char *path,
                                  struct err *err);
 void sheep_config_fini(struct sheep_config *config);

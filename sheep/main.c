@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "common/yaml_doc.h"
 #include "sheep/agent.h"
+#include "sheep/cape_eeprom.h"
 #include "sheep/config.h"
 #include "sheep/info.h"
 #include "sheep/recorder_main.h"
@@ -24,7 +25,7 @@ enum {
 static const char DEFAULT_CONFIG[] = "/etc/bellwether/sheep.yaml";
 
 static const char HELP[] =
-    "usage: sheep COMMAND [-c FILE] [options]\n"
+    "usage: sheep COMMAND [-c FILE] [options] [arguments]\n"
     "\n"
     "The agent of a node: it waits for herd, records, and keeps what it recorded.\n"
     "\n"
@@ -33,11 +34,16 @@ static const char HELP[] =
     "  recorder   the process that samples; run starts it by itself\n"
     "  selftest   boot the board, look at its counter, pass samples through the rings\n"
     "  info       what this node is, from its configuration and its state\n"
+    "  eeprom-read [IMAGE]       print the cape's calibration; IMAGE: default the\n"
+    "                            configuration's eeprom\n"
+    "  eeprom-write CAL [IMAGE]  write a file of calibration into it\n"
     "\n"
     "options:\n"
     "  -c, --config FILE   default /etc/bellwether/sheep.yaml\n"
     "  -v, --verbose       log more\n"
     "      --json          info: for machines\n"
+    "      --serial TEXT   eeprom-write: of the cape; default what it says already\n"
+    "      --cape VERSION  eeprom-write: of the cape, for instance 24B0\n"
     "  -h, --help          this text\n"
     "  -V, --version\n"
     "\n"
@@ -45,6 +51,7 @@ static const char HELP[] =
     "  sheep run -c sheep.yaml\n"
     "  sheep selftest -c sheep.yaml\n"
     "  sheep info -c sheep.yaml --json\n"
+    "  sheep eeprom-read /sys/bus/i2c/devices/2-0054/eeprom > cal.yaml\n"
     "\n"
     "exit status: 0 all right, 1 failed, 2 usage or configuration\n";
 
@@ -55,10 +62,17 @@ static void note_signal(int number)
     stop_signal = number;
 }
 
+enum {
+    MAX_OPERANDS = 2
+};
+
 struct options {
     const char *command;
     const char *config;
     bool is_json;
+    struct cape_labels labels;
+    const char *operands[MAX_OPERANDS]; /* behind the command */
+    int n_operands;
 };
 
 /* 0: go on; otherwise *status says how to exit. */
@@ -68,6 +82,8 @@ static int parse(int argc, char **argv, struct options *options, int *status)
         {"config",   required_argument, NULL, 'c'},
         { "verbose", no_argument,       NULL, 'v'},
         { "json",    no_argument,       NULL, 'j'},
+        { "serial",  required_argument, NULL, 's'},
+        { "cape",    required_argument, NULL, 'p'},
         { "help",    no_argument,       NULL, 'h'},
         { "version", no_argument,       NULL, 'V'},
         { NULL,      0,                 NULL, 0  },
@@ -87,6 +103,12 @@ static int parse(int argc, char **argv, struct options *options, int *status)
         case 'j':
             options->is_json = true;
             break;
+        case 's':
+            options->labels.serial = optarg;
+            break;
+        case 'p':
+            options->labels.version = optarg;
+            break;
         case 'h':
             fputs(HELP, stdout);
             *status = STATUS_OK;
@@ -99,11 +121,15 @@ static int parse(int argc, char **argv, struct options *options, int *status)
             return -1;
         }
     }
-    if (argc - optind != 1) {
+    options->n_operands = argc - optind - 1;
+    if (options->n_operands < 0 || options->n_operands > MAX_OPERANDS) {
         fputs(HELP, stderr);
         return -1;
     }
     options->command = argv[optind];
+    for (int i = 0; i < options->n_operands; i++) {
+        options->operands[i] = argv[optind + 1 + i];
+    }
     return 0;
 }
 
@@ -157,43 +183,99 @@ static int run_info(const struct sheep_config *config, const struct options *opt
     return result;
 }
 
-static const struct {
+/* The image that is named, or the configuration's. */
+static int find_image(const struct sheep_config *config, const char *named, const char **path,
+                      struct err *err)
+{
+    *path = named != NULL ? named : config->eeprom;
+    return **path != '\0'
+               ? 0
+               : err_set(err, ERR_INPUT, "no image named, and no eeprom in %s", config->path);
+}
+
+static int run_eeprom_read(const struct sheep_config *config, const struct options *options,
+                           struct err *err)
+{
+    struct buf text = { 0 };
+    const char *path = NULL;
+    int result = find_image(config, options->operands[0], &path, err);
+
+    if (result == 0) {
+        result = cape_eeprom_read(path, &text, err);
+    }
+    if (result == 0) {
+        fputs(text.data, stdout);
+    }
+    buf_fini(&text);
+    return result;
+}
+
+static int run_eeprom_write(const struct sheep_config *config, const struct options *options,
+                            struct err *err)
+{
+    const char *path = NULL;
+
+    if (find_image(config, options->operands[1], &path, err) < 0) {
+        return -1;
+    }
+    return cape_eeprom_write(path, options->operands[0], &options->labels, err);
+}
+
+struct command {
     const char *name;
     int (*run)(const struct sheep_config *config, const struct options *options,
                struct err *err);
-} COMMANDS[] = {
-    {"run",       run_agent   },
-    { "recorder", run_recorder},
-    { "selftest", run_selftest},
-    { "info",     run_info    },
+    int min_operands;
+    int max_operands; /* with all of them no configuration is needed, unless there are none */
 };
+
+static const struct command COMMANDS[] = {
+    {"run",           run_agent,        0, 0},
+    { "recorder",     run_recorder,     0, 0},
+    { "selftest",     run_selftest,     0, 0},
+    { "info",         run_info,         0, 0},
+    { "eeprom-read",  run_eeprom_read,  0, 1},
+    { "eeprom-write", run_eeprom_write, 1, 2},
+};
+
+static int run_command(const struct command *command, const struct options *options)
+{
+    static struct sheep_config config;
+    struct err err = { 0 };
+    int status = STATUS_OK;
+    bool needs_config =
+        command->max_operands == 0 || options->n_operands < command->max_operands;
+
+    if (options->n_operands < command->min_operands
+        || options->n_operands > command->max_operands) {
+        fputs(HELP, stderr);
+        return STATUS_USAGE;
+    }
+    if (needs_config && sheep_config_load(&config, options->config, &err) < 0) {
+        fprintf(stderr, "sheep %s: %s\n", options->command, err.text);
+        return STATUS_USAGE;
+    }
+    if (command->run(&config, options, &err) < 0) {
+        fprintf(stderr, "sheep %s: %s\n", options->command, err.text);
+        status = STATUS_FAILED;
+    }
+    sheep_config_fini(&config);
+    return status;
+}
 
 int main(int argc, char **argv)
 {
     struct options options = { .config = DEFAULT_CONFIG };
-    struct sheep_config config;
-    struct err err = { 0 };
     int status = STATUS_USAGE;
 
     if (parse(argc, argv, &options, &status) < 0) {
         return status;
     }
     for (size_t i = 0; i < ARRAY_LEN(COMMANDS); i++) {
-        if (strcmp(COMMANDS[i].name, options.command) != 0) {
-            continue;
+        if (strcmp(COMMANDS[i].name, options.command) == 0) {
+            catch_signals();
+            return run_command(&COMMANDS[i], &options);
         }
-        catch_signals();
-        if (sheep_config_load(&config, options.config, &err) < 0) {
-            fprintf(stderr, "sheep %s: %s\n", options.command, err.text);
-            return STATUS_USAGE;
-        }
-        status = STATUS_OK;
-        if (COMMANDS[i].run(&config, &options, &err) < 0) {
-            fprintf(stderr, "sheep %s: %s\n", options.command, err.text);
-            status = STATUS_FAILED;
-        }
-        sheep_config_fini(&config);
-        return status;
     }
     fprintf(stderr, "sheep: no command '%s'; sheep --help lists them\n", options.command);
     return STATUS_USAGE;

@@ -42,8 +42,10 @@ static int check_calibration(const struct sheep_config *config,
 {
     if (!config->has_calibration && !wanted->use_cal_default) {
         return err_set(err, ERR_INPUT,
-                       "this node has no calibration (use_cal_default: true takes nominal "
-                       "values)");
+                       "this node has no calibration%s%.200s (use_cal_default: true takes "
+                       "nominal values)",
+                       config->no_calibration.text[0] != '\0' ? ": " : "",
+                       config->no_calibration.text);
     }
     return 0;
 }

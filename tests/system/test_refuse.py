@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: MIT
 """Nodes that refuse: nobody starts, or the rest runs, as the experiment says beforehand."""
 import os
+import subprocess
+import tempfile
 
 import harness
-from harness import Flock, SAMPLE_RATE_HZ, wait_for
+from harness import Flock, SAMPLE_RATE_HZ, SHEEP, wait_for
 
 LIMIT_S = 300
 
@@ -92,6 +94,48 @@ def test_a_board_without_calibration_refuses_unless_told_otherwise():
         done = flock.run(experiment("all", use_cal_default=True))
         text = done.out + done.err
         assert done.status == 0 and "calibration" in text, "valid, with a remark: " + text
+
+
+def sheep(*words, status=0):
+    done = subprocess.run([SHEEP, *words], text=True, capture_output=True, timeout=20, check=False)
+    assert done.returncode == status, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
+    return done.stdout if status == 0 else done.stderr
+
+
+CALIBRATION = """harvester: {dac_V_Hrv: {gain: 7.63e-05}, dac_V_Sim: {gain: 7.63e-05},
+  adc_V_Sense: {gain: 1.96e-05}, adc_C_Hrv: {gain: 2.03e-07, offset: -1e-06}}
+emulator: {dac_V_A: {gain: 7.63e-05}, dac_V_B: {gain: 7.63e-05},
+  adc_C_A: {gain: 2.03e-07}, adc_C_B: {gain: 2.04e-07}}
+"""
+
+
+def test_a_cape_s_eeprom_serves_unless_it_is_damaged():
+    with tempfile.TemporaryDirectory() as folder:
+        image, cal = os.path.join(folder, "eeprom"), os.path.join(folder, "cal.yaml")
+        with open(cal, "w", encoding="ascii") as file:
+            file.write(CALIBRATION)
+        sheep("eeprom-write", cal, image, "--serial", "17")
+        assert "serial 17" in sheep("eeprom-read", image)
+
+        def from_eeprom(name, config):
+            config.pop("calibration", None)
+            config["eeprom"] = image
+
+        with Flock(1, change=from_eeprom) as flock:
+            done = flock.run(experiment("all"))
+            assert done.status == 0 and "calibration" not in done.out + done.err, str(done)
+            import h5py
+            with h5py.File(flock.file_of("sheep0", "hrv_refuse_"), "r") as file:
+                assert abs(file["data/current"].attrs["gain"] - 2.03e-07) < 1e-20
+                assert abs(file["data/current"].attrs["offset"] + 1e-06) < 1e-20
+        with open(image, "r+b") as file:
+            file.seek(520)
+            file.write(b"x")
+        assert "CRC-32C" in sheep("eeprom-read", image, status=1)
+        with Flock(1, change=from_eeprom) as flock:
+            done = flock.run(experiment("all"))
+            assert done.status == 1 and "CRC-32C" in done.out + done.err, str(done)
+            nobody_started(flock)
 
 
 def test_a_node_that_is_not_there_fails_all_or_is_named():

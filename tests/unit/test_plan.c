@@ -153,6 +153,8 @@ static void test_calibration_is_needed_unless_nominal_will_do(void **state)
 
     f->config.has_calibration = false;
     assert_refused(f, "calibration");
+    err_set(&f->config.no_calibration, ERR_NOT_FOUND, "EEPROM: erased");
+    assert_refused(f, "EEPROM: erased");
     f->wanted.use_cal_default = true;
     assert_int_equal(make(f), 0);
     assert_true(f->plan.request.manifest.is_cal_default);

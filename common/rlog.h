@@ -75,6 +75,7 @@ void rlog_deflate_destroy(struct rlog_deflate **state);
 size_t rlog_deflate_bound(size_t count);
 size_t rlog_deflate_u32(struct rlog_deflate *state, const uint32_t *samples, size_t count,
                         uint32_t *scratch, uint8_t *out, size_t capacity);
+/* count <= RLOG_CHUNK_SAMPLES */
 MUST_CHECK int rlog_inflate_u32(const uint8_t *payload, size_t size, uint32_t *samples,
                                 size_t count, struct err *err);
 

@@ -73,21 +73,15 @@ size_t rlog_deflate_u32(struct rlog_deflate *state, const uint32_t *samples, siz
 int rlog_inflate_u32(const uint8_t *payload, size_t size, uint32_t *samples, size_t count,
                      struct err *err)
 {
+    uint8_t planes[RLOG_CHUNK_SAMPLES * sizeof(uint32_t)];
     uLongf got = (uLongf)(count * sizeof(uint32_t));
-    uint8_t *planes = malloc(got > 0 ? got : 1);
-    int result = 0;
 
-    if (planes == NULL) {
-        return err_set(err, ERR_MEMORY, "%zu samples", count);
-    }
-    if (uncompress(planes, &got, payload, (uLong)size) != Z_OK
+    if (got > sizeof(planes) || uncompress(planes, &got, payload, (uLong)size) != Z_OK
         || got != count * sizeof(uint32_t)) {
-        result = err_set(err, ERR_CORRUPT, "compressed samples do not unpack to %zu", count);
-    } else {
-        unshuffle(planes, count, samples);
+        return err_set(err, ERR_CORRUPT, "compressed samples do not unpack to %zu", count);
     }
-    free(planes);
-    return result;
+    unshuffle(planes, count, samples);
+    return 0;
 }
 
 int rlog_record_samples(const struct rlog_record *record, uint32_t *samples, struct err *err)

@@ -28,6 +28,9 @@ part "the same under clang's integer sanitizer" \
 part "300 000 samples beside the double model" env BW_SAMPLES=300000 "$unit/test_vsource_model"
 part "a whole day of harvesting at its true speed" \
     env BW_DAY_STEP_S=60 BW_DAY_PIECE_S=60 "$unit/test_loop"
+part "60 s stalls of the disk and of the input, three times each in ten minutes" \
+    env BW_STALL_S=60 "$unit/test_recording_disk"
+part "100 000 sets of planes through the compressor" env BW_PLANES=100000 "$unit/test_plane_deflate"
 part "1 000 killed writers" env BW_KILLS=1000 "$unit/test_rlog_kill"
 part "3 000 flipped bits" env BW_FLIPS=3000 "$unit/test_h5_build"
 part "500 000 schedules of the start protocol" \

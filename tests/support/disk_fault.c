@@ -24,6 +24,7 @@ static _Atomic int64_t n_calls;
 static _Atomic int64_t fail_from = INT64_MAX;
 static _Atomic int fail_error;
 static _Atomic int64_t stall_ms;
+static _Atomic int64_t stall_write_ms;
 static _Atomic bool is_hold_wanted;
 static _Atomic bool is_held;
 
@@ -31,6 +32,7 @@ void disk_fault_reset(void)
 {
     atomic_store(&fail_from, INT64_MAX);
     atomic_store(&stall_ms, 0);
+    atomic_store(&stall_write_ms, 0);
     atomic_store(&stall_read_ms, 0);
     atomic_store(&is_read_failing, false);
     atomic_store(&n_calls, 0);
@@ -94,6 +96,11 @@ void disk_fault_stall_sync(int64_t ms)
     atomic_store(&stall_ms, ms);
 }
 
+void disk_fault_stall_write(int64_t ms)
+{
+    atomic_store(&stall_write_ms, ms);
+}
+
 int64_t disk_fault_count(void)
 {
     return atomic_load(&n_calls);
@@ -108,16 +115,6 @@ static bool is_failing(void)
     return true;
 }
 
-ssize_t __wrap_write(int fd, const void *data, size_t size)
-{
-    struct stat status;
-
-    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && is_failing()) {
-        return -1;
-    }
-    return __real_write(fd, data, size);
-}
-
 static void stall(_Atomic int64_t *once_ms)
 {
     int64_t ms = atomic_exchange(once_ms, 0);
@@ -126,6 +123,19 @@ static void stall(_Atomic int64_t *once_ms)
     if (ms != 0) {
         nanosleep(&pause, NULL);
     }
+}
+
+ssize_t __wrap_write(int fd, const void *data, size_t size)
+{
+    struct stat status;
+
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) {
+        stall(&stall_write_ms);
+        if (is_failing()) {
+            return -1;
+        }
+    }
+    return __real_write(fd, data, size);
 }
 
 size_t __wrap_fread(void *data, size_t size, size_t count, FILE *file)

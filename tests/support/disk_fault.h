@@ -13,8 +13,9 @@ void disk_fault_reset(void);
 /* The call number `nth` (from 0, writes and syncs counted together) and all later ones fail. */
 void disk_fault_fail_from(int64_t nth, int error);
 
-/* The next sync takes this long. */
+/* The next sync, or write to a file, takes this long. */
 void disk_fault_stall_sync(int64_t stall_ms);
+void disk_fault_stall_write(int64_t stall_ms);
 
 /* The next sync takes until the release; the second call waits until it is in it, 10 s at most
  * (then false). */

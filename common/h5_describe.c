@@ -51,6 +51,8 @@ static int make_config(const struct node_config *config, struct buf *text, struc
     return text->failed ? err_set(err, ERR_MEMORY, "config") : 0;
 }
 
+static const double SAMPLES_PER_MS = 100;
+
 static int describe_data(hid_t file, const struct rlog_manifest *manifest, const char *config,
                          struct err *err)
 {
@@ -58,14 +60,20 @@ static int describe_data(hid_t file, const struct rlog_manifest *manifest, const
     uint32_t rate_Hz = RECORD_100_KHZ / record_window(&manifest->config.record);
     uint64_t from = 0;
     uint64_t to = 0;
+    int64_t start_power = 0;
     int result = -1;
 
     record_range(&manifest->config.record, &from, &to);
+    if (manifest->mode == MODE_EMULATE) {
+        start_power = llround(manifest->config.start_power_ms * SAMPLES_PER_MS);
+    }
     if (data >= 0 && h5_put_text(data, "datatype", manifest->datatype, err) == 0
         && h5_put_i64(data, "window_samples", manifest->window_samples, err) == 0
         && h5_put_i64(data, "samplerate", rate_Hz, err) == 0
         && (from == 0 || h5_put_i64(data, "first_sample", (int64_t)from, err) == 0)
-        && (to == UINT64_MAX || h5_put_i64(data, "end_sample", (int64_t)to, err) == 0)) {
+        && (to == UINT64_MAX || h5_put_i64(data, "end_sample", (int64_t)to, err) == 0)
+        && (start_power == 0
+            || h5_put_i64(data, "start_power_samples", start_power, err) == 0)) {
         result = h5_put_text(data, "config", config, err);
     }
     h5_close(&data);

@@ -232,6 +232,55 @@ def test_sweep_equals_single_runs():
         assert len(table.splitlines()) == 5, table
 
 
+def test_start_power_is_marked():
+    with tempfile.TemporaryDirectory() as folder:
+        result = os.path.join(folder, "r.h5")
+        herd(folder, emulate(duration="300 ms", start_power_ms=123.45, start_power_mV=3000),
+             "-e", SKY, "-o", result)
+        with h5py.File(result, "r") as file:
+            count = int(file["data"].attrs["start_power_samples"])
+            volts = values(file, "data/voltage")
+        assert count == 12345
+        assert abs(volts[:count] - 3.0).max() < 1e-4, volts[:count]
+        assert volts[count] < 2.9, "then the source's own 2.2 V, or nothing"
+        os.unlink(result)
+        herd(folder, emulate(duration="10 ms"), "-e", SKY, "-o", result)
+        with h5py.File(result, "r") as file:
+            assert "start_power_samples" not in file["data"].attrs
+
+
+def test_pairs_of_isc_and_voc_are_an_input():
+    """Recorded as pairs, the day gives about what it gives as curves."""
+    with tempfile.TemporaryDirectory() as folder:
+        energies = {}
+        for harvester in ("iv110", "isc_voc"):
+            path = os.path.join(folder, harvester + ".h5")
+            herd(folder, harvest(harvester), "-e", SKY, "-o", path)
+            for algorithm in ("mppt_opt", "mppt_po", "mppt_voc", "cv20"):
+                experiment = emulate("BQ25504s", input=path)
+                del experiment["duration"]
+                experiment["defaults"]["source"]["harvester"] = {"inherit_from": algorithm}
+                energies[harvester, algorithm] = json.loads(
+                    herd(folder, experiment, "--json"))["input_Ws"]
+        for algorithm in ("mppt_opt", "mppt_voc", "cv20"):
+            ratio = energies["isc_voc", algorithm] / energies["iv110", algorithm]
+            assert 0.8 < ratio < 1.2, energies
+        assert energies["isc_voc", "mppt_opt"] >= 0.999 * energies["isc_voc", "mppt_po"] > 0
+
+
+def test_a_sweep_holds_its_voltages():
+    with tempfile.TemporaryDirectory() as folder:
+        result = check_truth(folder, {
+            "name": "sweep", "duration": "1 s", "defaults": {"mode": "harvest", "harvester": {
+                "algorithm": "sweep", "samples_n": 10, "voltage_min_mV": 500,
+                "voltage_max_mV": 2300, "voltage_mV": 500, "interval_ms": 50}}})
+        with h5py.File(result, "r") as file:
+            volts = values(file, "data/voltage")
+        held = volts[2500::5000]
+        assert numpy.allclose(held[:10], numpy.arange(500, 2301, 200) / 1000, atol=0.005), held
+        assert numpy.allclose(held[:10], held[10:], atol=0.005), held
+
+
 def test_storages_are_built_and_swept():
     with tempfile.TemporaryDirectory() as folder:
         experiment = emulate(duration="1 s")

@@ -71,8 +71,8 @@ MUST_CHECK int wire_recv(zsock_t *socket, struct wire_message *message, struct e
 MUST_CHECK int wire_recv_plain(zsock_t *socket, struct wire_message *message, struct err *err);
 void wire_message_fini(struct wire_message *message);
 
-/* Once, in main, before any socket: signals stay the program's own business, and czmq's limit
- * on sockets is lifted to libzmq's. */
+/* Once, in main, before any socket: signals stay the program's own business, czmq's limit on
+ * sockets is lifted to libzmq's, and the heap keeps what messages need. */
 void wire_init(void);
 
 /* Raises the limit of descriptors for n_peers connections, or says that it cannot. */

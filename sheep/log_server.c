@@ -29,7 +29,8 @@ struct stream {
     uint64_t offset;
     uint64_t credit;
     bool is_end_sent;
-    int fd; /* of `segment`, -1 */
+    bool is_closed; /* it was once, and stays so: nobody has to look it up again */
+    int fd;         /* of `segment`, -1 */
 };
 
 struct log_server {
@@ -276,16 +277,24 @@ struct extent {
     bool is_log_end;
 };
 
-static bool find_extent(struct log_server *server, const struct stream *stream,
-                        struct extent *extent)
+static bool is_live(const struct log_server *server, struct stream *stream,
+                    struct rlog_position *durable)
+{
+    if (!stream->is_closed) {
+        stream->is_closed = !server->options.is_live(server->options.arg, stream->log, durable);
+    }
+    return !stream->is_closed;
+}
+
+static bool find_extent(struct log_server *server, struct stream *stream, struct extent *extent)
 {
     struct rlog_position durable;
     uint64_t next_size = 0;
     uint64_t size = 0;
-    bool is_live = server->options.is_live(server->options.arg, stream->log, &durable);
+    bool does_grow = is_live(server, stream, &durable);
 
     *extent = (struct extent){ 0 };
-    if (is_live && stream->segment >= durable.segment) {
+    if (does_grow && stream->segment >= durable.segment) {
         extent->end = stream->segment == durable.segment ? durable.offset : 0;
         return true;
     }
@@ -294,7 +303,7 @@ static bool find_extent(struct log_server *server, const struct stream *stream,
     }
     extent->end = size;
     extent->is_segment_end = true;
-    extent->is_log_end = !is_live && !segment_size(stream, stream->segment + 1, &next_size);
+    extent->is_log_end = !does_grow && !segment_size(stream, stream->segment + 1, &next_size);
     return true;
 }
 
@@ -376,24 +385,18 @@ static int send_piece(struct log_server *server, struct stream *stream, struct e
     return 1;
 }
 
-static bool is_live(const struct log_server *server, const struct stream *stream)
-{
-    struct rlog_position durable;
-
-    return server->options.is_live(server->options.arg, stream->log, &durable);
-}
-
 /* A piece of the next stream that has one, among those that are live or among the others; false
  * when none has. */
 static bool send_next(struct log_server *server, bool wants_live)
 {
     for (size_t n = 0; n < LOG_SERVER_STREAMS; n++) {
         struct stream *stream = &server->streams[server->turn];
+        struct rlog_position durable;
         struct err err = { 0 };
         int result = 0;
 
         server->turn = (server->turn + 1) % LOG_SERVER_STREAMS;
-        if (stream->peer_id[0] == '\0' || is_live(server, stream) != wants_live) {
+        if (stream->peer_id[0] == '\0' || is_live(server, stream, &durable) != wants_live) {
             continue;
         }
         result = send_piece(server, stream, &err);

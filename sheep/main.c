@@ -2,6 +2,7 @@
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/wire.h"
 #include "common/yaml_doc.h"
 #include "sheep/agent.h"
 #include "sheep/cape_eeprom.h"
@@ -148,6 +149,7 @@ static int run_agent(const struct sheep_config *config, const struct options *op
                      struct err *err)
 {
     (void)options;
+    wire_init();
     return agent_run(config, clock_mono_ns(), &stop_signal, err);
 }
 

@@ -4,6 +4,7 @@
 #include "common/log.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,8 +79,12 @@ static int spawn(struct builder *builder, struct worker_child *worker, struct er
     if (worker->pid == 0) {
         become_worker(pair[1]);
     }
+    if (worker->pid < 0) {
+        err_set_errno(err, "fork");
+        close(pair[0]);
+    }
     close(pair[1]);
-    return worker->pid < 0 ? err_set_errno(err, "fork") : 0;
+    return worker->pid < 0 ? -1 : 0;
 }
 
 static void answer_failure(struct builder *builder, size_t i, const char *why)
@@ -104,6 +109,7 @@ static void bury(struct builder *builder, struct worker_child *worker)
         return;
     }
     worker->is_dead = true;
+    (void)kill(worker->pid, SIGKILL); /* one that lives but speaks nonsense */
     (void)waitpid(worker->pid, &status, 0);
     snprintf(why, sizeof(why), "the process that writes HDF5 ended (%s %d)",
              WIFSIGNALED(status) ? "signal" : "status",

@@ -203,6 +203,10 @@ static void handler_run(zsock_t *pipe, void *arg)
         }
     }
     zpoller_destroy(&poller);
+    if (handler.door != NULL) {
+        /* libzmq closes sockets later; the next handler wants the name now. */
+        (void)zsock_unbind(handler.door, "%s", ENDPOINT);
+    }
     zsock_destroy(&handler.door);
     keyring_close(&handler.ring);
 }

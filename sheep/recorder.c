@@ -81,11 +81,13 @@ static void drop_agent(struct recorder *recorder)
     publish(recorder);
 }
 
+/* An agent that is gone may have left requests behind: they are read to their end first. */
 static void tell(struct recorder *recorder, struct recorder_event *event)
 {
     event->version = RECORDER_IPC_VERSION;
     if (recorder->agent_fd >= 0
-        && send(recorder->agent_fd, event, sizeof(*event), MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+        && send(recorder->agent_fd, event, sizeof(*event), MSG_NOSIGNAL | MSG_DONTWAIT) < 0
+        && errno != EPIPE && errno != ECONNRESET) {
         warn_errno("recorder: the agent does not take an event");
         drop_agent(recorder);
     }
@@ -210,6 +212,9 @@ static bool serve_once(struct recorder *recorder)
 
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
         return false;
+    }
+    if (size < 0 && errno == ECONNRESET) {
+        return true; /* it left answers unread; what it asked for before is still there */
     }
     if (size <= 0) {
         drop_agent(recorder);

@@ -6,6 +6,7 @@
 #include "sheep/recorder_main.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -134,6 +135,52 @@ bool node_bench_is_recorder(int argc, char **argv, int *status)
         sheep_config_fini(&config);
     }
     return true;
+}
+
+/* Whether the process is `... recorder -c CONFIG` of this node. */
+static bool is_our_recorder(const struct node_bench *bench, const char *pid)
+{
+    char path[64];
+    char words[TEMP_PATH_SIZE + 64] = "";
+    FILE *file = NULL;
+    size_t size = 0;
+    size_t length = strlen(bench->config_path);
+
+    snprintf(path, sizeof(path), "/proc/%.20s/cmdline", pid);
+    file = fopen(path, "rbe");
+    if (file == NULL) {
+        return false;
+    }
+    size = fread(words, 1, sizeof(words) - 1, file);
+    fclose(file);
+    return size > length + 1 && strcmp(words + size - length - 1, bench->config_path) == 0;
+}
+
+static unsigned kill_recorders(const struct node_bench *bench)
+{
+    DIR *folder = opendir("/proc");
+    const struct dirent *entry = NULL;
+    unsigned n_killed = 0;
+
+    assert_non_null(folder);
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): a stream of our own */
+    while ((entry = readdir(folder)) != NULL) {
+        int64_t pid = 0;
+
+        if (text_to_i64(entry->d_name, &pid) && is_our_recorder(bench, entry->d_name)) {
+            kill((pid_t)pid, SIGKILL);
+            n_killed++;
+        }
+    }
+    closedir(folder);
+    return n_killed;
+}
+
+void node_bench_end_recorders(const struct node_bench *bench)
+{
+    for (int ms = 0; kill_recorders(bench) != 0 && ms < NODE_BENCH_WAIT_MS; ms++) {
+        poll(NULL, 0, 1);
+    }
 }
 
 /* ---- the loop ---- */

@@ -40,6 +40,9 @@ void node_bench_fini(struct node_bench *bench);
  * it is that one: it was the recorder, and main returns *status. */
 bool node_bench_is_recorder(int argc, char **argv, int *status);
 
+/* Kills the recorders of this node, also one that is only just starting; before fini. */
+void node_bench_end_recorders(const struct node_bench *bench);
+
 /* Runs the loop until is_done, at most NODE_BENCH_WAIT_MS; returns what is_done says then. */
 bool node_bench_run(zloop_t *loop, bool (*is_done)(void *arg), void *arg);
 

@@ -342,6 +342,30 @@ static void test_agent_that_dies_before_the_start_takes_it_along(void **state)
     assert_int_equal(access(bench->request.log_folder, F_OK), -1);
 }
 
+/* Also with answers that it cannot take any more; without QUIT the recorder would stay. */
+static void test_what_a_dead_agent_asked_for_is_done(void **state)
+{
+    static const enum recorder_request_kind KINDS[] = { RECORDER_PREPARE, RECORDER_CANCEL,
+                                                        RECORDER_QUIT };
+    struct bench *bench = *state;
+    struct err err = { 0 };
+    int64_t begin_ns = clock_mono_ns();
+
+    launch(bench);
+    for (size_t i = 0; i < ARRAY_LEN(KINDS); i++) {
+        bench->request.kind = (uint32_t)KINDS[i];
+        bench->request.seq = ++bench->seq;
+        assert_int_equal(recorder_ipc_send(bench->fd, &bench->request, &err), 0);
+    }
+    close(bench->fd);
+    bench->fd = -1;
+    assert_int_equal(pthread_join(bench->thread, NULL), 0);
+    bench->is_running = false;
+    assert_int_equal(bench->result, 0);
+    assert_true(clock_mono_ns() - begin_ns < RECORDER_IDLE_EXIT_S / 2 * NS_PER_S);
+    assert_int_equal(access(bench->request.log_folder, F_OK), -1);
+}
+
 static void test_real_time_start_and_drift(void **state)
 {
     struct bench *bench = *state;
@@ -580,6 +604,7 @@ int main(void)
         RECORDER_TEST(test_requests_out_of_turn_are_refused),
         RECORDER_TEST(test_agent_may_die_after_the_start),
         RECORDER_TEST(test_agent_that_dies_before_the_start_takes_it_along),
+        RECORDER_TEST(test_what_a_dead_agent_asked_for_is_done),
         RECORDER_TEST(test_real_time_start_and_drift),
         RECORDER_TEST(test_late_board_shows_370_us),
         RECORDER_TEST(test_lost_memory_ends_the_run_with_a_reason),

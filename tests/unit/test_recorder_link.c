@@ -104,34 +104,13 @@ static void await(struct fixture *f, unsigned n_up, unsigned n_events, unsigned 
     assert_true(node_bench_run(f->loop, has_come, f));
 }
 
-/* Ends the recorder that listens, if one does, and waits until it is gone. */
-static void quit_recorder(const struct fixture *f)
-{
-    struct recorder_request request = { .kind = RECORDER_QUIT };
-    struct recorder_event event;
-    struct err err;
-    struct pollfd pfd = { .events = POLLIN };
-    int result = 0;
-
-    pfd.fd = recorder_ipc_connect(f->bench.state_dir, &err);
-    if (pfd.fd < 0) {
-        return;
-    }
-    assert_int_equal(recorder_ipc_send(pfd.fd, &request, &err), 0);
-    do { /* its answer, and the end of the line */
-        assert_int_equal(poll(&pfd, 1, NODE_BENCH_WAIT_MS), 1);
-        result = recorder_ipc_receive(pfd.fd, &event, &err);
-    } while (result >= 0);
-    close(pfd.fd);
-}
-
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
 
     recorder_link_destroy(&f->link);
     assert_null(f->link);
-    quit_recorder(f);
+    node_bench_end_recorders(&f->bench);
     zloop_destroy(&f->loop);
     node_bench_fini(&f->bench);
     free(f);

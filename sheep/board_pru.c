@@ -6,6 +6,7 @@
 #include "sheep/remoteproc.h"
 #include "sheep/uio.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* The three mappings of the UIO device, in the device tree's order. */
@@ -13,7 +14,8 @@ enum {
     MAP_PRUSS,
     MAP_OCMC,
     MAP_RINGS,
-    PRUSS_BYTES = 0x80000
+    PRUSS_BYTES = 0x80000,
+    CAPE_WITHOUT_HARVESTER = 25
 };
 
 /* The AM335x's PRU subsystem is at 0x4A300000; remoteproc names a core by its control registers
@@ -21,14 +23,12 @@ enum {
 static const char CORE_0[] = "4a334000.pru";
 static const char CORE_1[] = "4a338000.pru";
 static const char DEVICE[] = "bellwether";
-static const char FIRMWARE_HARVEST[] = "bellwether/pru0_harvest.elf";
-static const char FIRMWARE_EMULATE[] = "bellwether/pru0_emulate.elf";
-static const char FIRMWARE_TIME[] = "bellwether/pru1.elf";
 
 struct board_pru {
     struct board board;
     struct uio uio;
     struct remoteproc cores[2];
+    unsigned cape;
     const volatile uint32_t *count; /* the IEP's, in the mapped subsystem */
 };
 
@@ -51,17 +51,29 @@ static void halt(struct board *board)
     shm_store_u32(&board->shm.control->state, PRU_STATE_UNKNOWN);
 }
 
+/* The image as pru/fw builds it, in the folder that the package installs. */
+static int start_core(struct board_pru *pru, unsigned core, const char *image, struct err *err)
+{
+    char firmware[64];
+
+    snprintf(firmware, sizeof(firmware), "bellwether/%s-%u.elf", image, pru->cape);
+    return remoteproc_start(&pru->cores[core], firmware, err);
+}
+
 static int boot(struct board *board, enum pru_mode mode, struct err *err)
 {
     struct board_pru *pru = self_of(board);
-    const char *firmware = mode == PRU_MODE_EMULATE ? FIRMWARE_EMULATE : FIRMWARE_HARVEST;
 
+    if (mode == PRU_MODE_HARVEST && pru->cape == CAPE_WITHOUT_HARVESTER) {
+        return err_set(err, ERR_HARDWARE,
+                       "a cape of revision 2.5 has no converters to harvest");
+    }
     halt(board);
     uio_clear(&pru->uio);
-    if (remoteproc_start(&pru->cores[1], FIRMWARE_TIME, err) < 0) {
+    if (start_core(pru, 1, "pru1", err) < 0) {
         return -1;
     }
-    return remoteproc_start(&pru->cores[0], firmware, err);
+    return start_core(pru, 0, mode == PRU_MODE_EMULATE ? "pru0-emulate" : "pru0-harvest", err);
 }
 
 /* The firmware looks at command_seq between two samples and all the time when it is idle. */
@@ -141,6 +153,7 @@ struct board *board_pru_create(const struct board_pru_config *config, struct err
     }
     pru->board.ops = &ops;
     pru->uio.fd = -1;
+    pru->cape = config->cape;
     if (remoteproc_find(&pru->cores[0], sysfs, CORE_0, err) < 0
         || remoteproc_find(&pru->cores[1], sysfs, CORE_1, err) < 0
         || uio_open(&pru->uio, sysfs, dev, DEVICE, config->map_step, err) < 0

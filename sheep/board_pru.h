@@ -16,6 +16,7 @@ struct board_pru_config {
     const char *sysfs; /* NULL: /sys */
     const char *dev;   /* NULL: /dev */
     off_t map_step;    /* see uio_open; 0 but for a test */
+    unsigned cape;     /* revision, 24 or 25: which images are loaded */
 };
 
 /* Finds the cores and maps the memories; starts nothing. NULL with what is missing and the

@@ -111,6 +111,15 @@ static const struct field FIELDS[] = {
     TEXT(sheep_config, "authorized", authorized, "authorized",
          "folder of the public keys that may come in"),
     TEXT(sheep_config, "board", board, "sim", "kind of board"),
+    {
+     .name = "cape",
+     .type = FIELD_U32,
+     .offset = offsetof(struct sheep_config, cape),
+     .minimum = 24,
+     .maximum = 25,
+     .default_text = "24",
+     .help = "revision of the cape: which of the PRU's images are loaded",
+     },
     TEXT(sheep_config, "calibration", calibration_path, "", "file of the cape's calibration"),
     TEXT(sheep_config, "eeprom", eeprom, "",
          "of the cape: its calibration, where there is no file"),
@@ -145,7 +154,7 @@ static const struct field FIELDS[] = {
      .encode = write_nothing,
      .help = "the simulated world around a simulated board",
      },
-    { .name = NULL                          }
+    { .name = NULL                }
 };
 
 const struct schema sheep_config_schema = {

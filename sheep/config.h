@@ -35,6 +35,7 @@ struct sheep_config {
     char secret_key[PATH_SIZE];
     char authorized[PATH_SIZE];
     char board[16];
+    uint32_t cape;                    /* revision of the real board's: 24 or 25 */
     char calibration_path[PATH_SIZE]; /* "": the EEPROM's */
     char eeprom[PATH_SIZE];           /* of the cape; "": none */
     uint64_t disk_reserve;

@@ -442,7 +442,7 @@ int recorder_run(const struct recorder_options *options,
 
 struct board *recorder_board_create(const struct recorder_options *options, struct err *err)
 {
-    static const struct board_pru_config real = { 0 };
+    const struct board_pru_config real = { .cape = options->cape };
 
     if (strcmp(options->board, "sim") == 0) {
         return board_sim_create(options->sim, err);

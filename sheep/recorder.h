@@ -25,6 +25,7 @@ enum {
 struct recorder_options {
     const char *state_dir; /* exists; holds socket and page */
     const char *board;     /* "sim", "pru" */
+    unsigned cape;         /* revision of the real one: 24 or 25 */
     const struct sim_config *sim;
     const char *truth_dir; /* sim: NAME.truth of every recording is written there; NULL: none */
     struct clock clock;    /* the node's, with its simulated error */

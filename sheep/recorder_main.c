@@ -30,6 +30,7 @@ static int make_options(const struct sheep_config *config, struct prepared *prep
     }
     prepared->options.state_dir = prepared->state_dir;
     prepared->options.board = config->board;
+    prepared->options.cape = config->cape;
     prepared->options.sim = &prepared->sim;
     prepared->options.truth_dir = prepared->truth_dir;
     prepared->options.clock = sheep_config_clock(config);

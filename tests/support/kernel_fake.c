@@ -218,7 +218,7 @@ struct kernel_fake *kernel_fake_create(const struct kernel_fake_config *config)
     assert_non_null(mkdtemp(kernel->root));
     make_folder(kernel);
     snprintf(dev, sizeof(dev), "%s/dev", kernel->root);
-    kernel->board = (struct board_pru_config){ kernel->root, dev, MAP_STEP };
+    kernel->board = (struct board_pru_config){ kernel->root, dev, MAP_STEP, 25 };
     strncat(dev, "/uio1", sizeof(dev) - strlen(dev) - 1);
     fd = open(dev, O_RDWR | O_CLOEXEC);
     *strrchr(dev, '/') = '\0';

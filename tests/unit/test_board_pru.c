@@ -68,16 +68,37 @@ static void test_boot_loads_the_firmware_of_the_mode_and_halt_stops_both_cores(v
     assert_non_null(board);
     expect_text(0, "state", "offline");
     assert_int_equal(board->ops->boot(board, PRU_MODE_EMULATE, &err), 0);
-    expect_text(0, "firmware", "bellwether/pru0_emulate.elf");
-    expect_text(1, "firmware", "bellwether/pru1.elf");
+    expect_text(0, "firmware", "bellwether/pru0-emulate-25.elf");
+    expect_text(1, "firmware", "bellwether/pru1-25.elf");
     expect_text(0, "state", "running");
     expect_text(1, "state", "running");
-    assert_int_equal(board->ops->boot(board, PRU_MODE_HARVEST, &err), 0);
-    expect_text(0, "firmware", "bellwether/pru0_harvest.elf");
     board->ops->halt(board);
     expect_text(0, "state", "offline");
     expect_text(1, "state", "offline");
     board->ops->halt(board);
+    board->ops->destroy(board);
+}
+
+static void test_a_cape_without_a_harvester_refuses_to_harvest(void **state)
+{
+    struct board_pru_config config;
+    struct err err = { 0 };
+    struct board *board = NULL;
+
+    (void)state;
+    have((struct kernel_fake_config){ 0 });
+    config = *kernel_fake_board(kernel);
+    board = board_pru_create(&config, &err);
+    assert_non_null(board);
+    assert_int_equal(board->ops->boot(board, PRU_MODE_HARVEST, &err), -1);
+    assert_non_null(strstr(err.text, "revision 2.5 has no converters"));
+    expect_text(0, "state", "offline");
+    board->ops->destroy(board);
+    config.cape = 24;
+    board = board_pru_create(&config, &err);
+    assert_non_null(board);
+    assert_int_equal(board->ops->boot(board, PRU_MODE_HARVEST, &err), 0);
+    expect_text(0, "firmware", "bellwether/pru0-harvest-24.elf");
     board->ops->destroy(board);
 }
 
@@ -90,8 +111,8 @@ static void test_a_firmware_that_does_not_start_is_named(void **state)
     have((struct kernel_fake_config){ .lacks_firmware = true });
     board = board_pru_create(kernel_fake_board(kernel), &err);
     assert_non_null(board);
-    assert_int_equal(board->ops->boot(board, PRU_MODE_HARVEST, &err), -1);
-    assert_non_null(strstr(err.text, "bellwether/pru1.elf (is it below /lib/firmware?)"));
+    assert_int_equal(board->ops->boot(board, PRU_MODE_EMULATE, &err), -1);
+    assert_non_null(strstr(err.text, "bellwether/pru1-25.elf (is it below /lib/firmware?)"));
     board->ops->destroy(board);
 }
 
@@ -161,6 +182,7 @@ static const struct pru_block *wait_for_block(struct pru_link *link)
 static void test_samples_come_through_the_mappings(void **state)
 {
     struct pru_link_setup setup = { .mode = PRU_MODE_HARVEST, .record_mask = 3 };
+    struct board_pru_config config;
     struct vsource_params params;
     struct pru_link link;
     struct err err = { 0 };
@@ -169,7 +191,9 @@ static void test_samples_come_through_the_mappings(void **state)
 
     (void)state;
     have((struct kernel_fake_config){ 0 });
-    board = board_pru_create(kernel_fake_board(kernel), &err);
+    config = *kernel_fake_board(kernel);
+    config.cape = 24;
+    board = board_pru_create(&config, &err);
     assert_non_null(board);
     vsource_derive_defaults(&params);
     setup.params = &params;
@@ -239,6 +263,8 @@ int main(void)
         cmocka_unit_test_teardown(test_what_is_missing_is_named_with_its_remedy, tear_down),
         cmocka_unit_test_teardown(
             test_boot_loads_the_firmware_of_the_mode_and_halt_stops_both_cores, tear_down),
+        cmocka_unit_test_teardown(test_a_cape_without_a_harvester_refuses_to_harvest,
+                                  tear_down),
         cmocka_unit_test_teardown(test_a_firmware_that_does_not_start_is_named, tear_down),
         cmocka_unit_test_teardown(test_a_core_that_does_not_stop_is_an_error, tear_down),
         cmocka_unit_test_teardown(test_the_counter_is_whole_across_its_turns, tear_down),

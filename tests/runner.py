@@ -179,10 +179,15 @@ def static_checks(suites):
     files = sources()
     suites.suite("clang-format", ["clang-format", "--dry-run", "-Werror", *files], 120)
     suites.suite("layers", ["sh", "tests/test_layers.sh"], 60)
-    suites.suite("cppcheck", ["cppcheck", "--std=c11", "--enable=warning,performance,portability",
-                              "--inline-suppr", "-q", "--error-exitcode=1", "-j", "2", "-I", ".",
-                              "--suppress=missingIncludeSystem",
-                              *[path for path in files if path.endswith(".c")]], 900)
+    words = ["cppcheck", "--std=c11", "--enable=warning,performance,portability", "--inline-suppr",
+             "-q", "--error-exitcode=1", "-j", "2", "-I", ".",
+             "--suppress=missingIncludeSystem"]
+    sources_c = [path for path in files if path.endswith(".c")]
+    suites.suite("cppcheck", [*words, *[path for path in sources_c
+                                        if not path.startswith("pru/fw/")]], 900)
+    suites.suite("cppcheck, firmware", [*words, "-DSAMPLE_IO_DIRECT", "-DCAPE=24",
+                                        *[path for path in sources_c
+                                          if path.startswith("pru/fw/")]], 300)
 
 
 def tidy(suites):

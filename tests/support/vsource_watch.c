@@ -63,13 +63,15 @@ static void add_energies(struct vsource_watch *w, double V_before, bool was_regu
     }
 }
 
+/* What the store gained and the target got came from the input. The tolerance is of what has
+ * moved, so that a large store hides nothing; then what doubles and microvolts round. */
 static bool check_energy(struct vsource_watch *w)
 {
-    double have = w->E_start + w->E_in;
-    double spent = store_energy(w) + w->E_out;
+    double gained = store_energy(w) - w->E_start;
+    double moved = w->E_in + w->E_out + fabs(gained);
 
-    /* rounding: a microvolt of the input at the diode, 2^-27 of a division */
-    return spent <= have * (1 + w->tolerance) + (double)w->k * 1e-17 + 1e-12;
+    return gained + w->E_out <= w->E_in + w->tolerance * moved + (double)w->k * 1e-17 + 1e-12
+                                    + w->E_start * 1e-14;
 }
 
 static bool check_ranges(const struct vsource_watch *w)

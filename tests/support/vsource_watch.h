@@ -14,7 +14,7 @@ struct vsource_watch {
     struct vsource_output output;
     double E_knots[VSOURCE_STORE_KNOTS]; /* content of the store below each knot, J */
     double q_As;
-    double tolerance; /* of the balance, in parts of what there was */
+    double tolerance; /* of the balance, in parts of what has moved */
     double E_start;
     double E_in;  /* what the input could give */
     double E_out; /* what the target got */

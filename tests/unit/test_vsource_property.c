@@ -3,6 +3,7 @@
  * every sample. BW_PROPERTY_SETS=10000 in the environment: the whole of it, for nightly runs;
  * otherwise a tenth, from the same seeds. */
 #include "common/vsource_derive.h"
+#include "tests/support/scene.h"
 #include "tests/support/vsource_random.h"
 #include "tests/support/vsource_watch.h"
 
@@ -73,6 +74,56 @@ static void test_random_parameters(void **state)
                   n_refused);
     assert_true(n_refused * 50 <= n_sets);
     assert_true(n_crossed * 10 >= (n_sets - n_refused) * 9);
+}
+
+/* A preset in a scene, watched like the random ones. */
+static void watch_preset(const struct source_config *source, enum scene_environment environment,
+                         enum scene_load load, const char *what)
+{
+    static struct vsource_params params;
+    static struct vsource_watch watch;
+    struct vsource_input input = scene_input(environment);
+    struct err err = { 0 };
+
+    vsource_derive_defaults(&params);
+    if (vsource_derive_source(source, &input, &params, &err) < 0) {
+        fail_msg("%s: %s", what, err.text);
+    }
+    vsource_watch_init(&watch, &params, source->storage.q_As, 1e-6);
+    for (uint32_t k = 0; k < N_SAMPLES; k++) {
+        const struct converter *converter = &watch.source.converter;
+        uint32_t code =
+            scene_load_code(load, k, converter->V_out_uV * 1e-6, converter->is_power_good);
+
+        if (!vsource_watch_step(&watch, scene_sample(environment, k, 7), code)) {
+            fail_msg("%s, environment %d, load %d: %s", what, (int)environment, (int)load,
+                     watch.fault);
+        }
+    }
+}
+
+/* Every storage behind every source's converter (a fifth, unless it is the whole): no path
+ * creates energy. */
+static void test_no_preset_creates_energy(void **state)
+{
+    const char *name = NULL;
+    const char *storage = NULL;
+
+    for (size_t i = 0; (name = presets_name(*state, PRESET_SOURCE, i)) != NULL; i++) {
+        for (size_t k = 0; (storage = presets_name(*state, PRESET_STORAGE, k)) != NULL; k++) {
+            struct source_config source;
+            char what[160];
+
+            if (!is_whole && (i + k) % 5 != 0) {
+                continue;
+            }
+            scene_source(*state, name, &source);
+            scene_storage(*state, storage, &source.storage);
+            snprintf(what, sizeof(what), "%s, %s", name, storage);
+            watch_preset(&source, (enum scene_environment)(k % N_SCENE_ENVIRONMENTS),
+                         (enum scene_load)(k / 3 % N_SCENE_LOADS), what);
+        }
+    }
 }
 
 /* A parameter and what it may be set to at least and at most. */
@@ -211,15 +262,25 @@ static void test_extremes_alone_and_in_pairs(void **state)
     assert_true(n_extremes_refused * 5 <= n_run);
 }
 
-static int read_environment(void **state)
+static int set_up(void **state)
 {
     const char *sets = getenv("BW_PROPERTY_SETS");
+    struct fault_list faults = { 0 };
 
-    (void)state;
     if (sets != NULL) {
         n_sets = (uint32_t)strtoul(sets, NULL, 10);
         is_whole = true;
     }
+    *state = presets_load(NULL, &faults);
+    fault_fini(&faults);
+    return *state == NULL ? -1 : 0;
+}
+
+static int tear_down(void **state)
+{
+    struct presets *presets = *state;
+
+    presets_destroy(&presets);
     return 0;
 }
 
@@ -227,8 +288,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random_parameters),
+        cmocka_unit_test(test_no_preset_creates_energy),
         cmocka_unit_test(test_extremes_alone_and_in_pairs),
     };
 
-    return cmocka_run_group_tests(tests, read_environment, NULL);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -39,5 +39,18 @@ part "60 s simulated, every case" env BW_BUILD="$PWD/build" /usr/bin/python3 tes
 part "stage x fault, 30 nodes behind a bad network" \
     env BW_BUILD="$PWD/build" BW_FAULT_NODES=30 BW_FAULT_LANES=1 BW_FAULT_LONGEST_S=15 \
     /usr/bin/python3 tests/system/test_faults.py
+part "results two seconds after the last sample: 8 and 30 nodes, 10 on 100 Mbit/s" \
+    env BW_BUILD=build BW_DELIVERY="8:60 30:60 10:60:100" /usr/bin/python3 tests/system/test_delivery.py
+part "100 cuts and 20 kills in a recording of 40 MB" \
+    env BW_BUILD=build BW_CUT_MB=40 /usr/bin/python3 tests/system/test_cut.py
+fuzz=build-fuzz
+part "fuzz targets" sh -c "cmake -S . -B $fuzz -G Ninja -DCMAKE_C_COMPILER=clang -DBW_FUZZ=ON \
+    -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBW_SANITIZE=address,undefined \
+    && cmake --build $fuzz --target fuzz_rlog fuzz_h5_input fuzz_lzf"
+for target in rlog h5_input lzf; do
+    mkdir -p "$fuzz/corpus/$target"
+    part "ten minutes of fuzz_$target" "$fuzz/tests/fuzz/fuzz_$target" -max_total_time=600 \
+        -max_len=65536 -detect_leaks=0 -print_final_stats=1 "$fuzz/corpus/$target"
+done
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" = 0 ]

@@ -3,6 +3,7 @@
 
 #include "common/decimate.h"
 #include "common/overview.h"
+#include "sheep/buffer_pool.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -42,14 +43,6 @@ struct job {
     uint64_t inline_payload[LOG_WORKER_INLINE / sizeof(uint64_t)];
 };
 
-/* Pointers that go from one thread to another. */
-struct pool {
-    void **buffers;
-    uint32_t capacity;
-    _Atomic uint32_t head; /* the worker gives back */
-    _Atomic uint32_t tail; /* the main thread takes */
-};
-
 /* One stream on its way to fewer rows. */
 struct reduction {
     struct log_worker *worker;
@@ -69,52 +62,19 @@ struct log_worker {
     bool has_semaphore;
     pthread_t thread;
     bool has_thread;
-    struct pool chunks;
-    struct pool edges;
+    struct buffer_pool chunks;
+    struct buffer_pool edges;
     uint32_t *chunk_memory;
     struct gpio_edge *edge_memory;
     uint32_t *scratch;
     struct overview *overviews[PRU_BLOCK_ARRAYS];   /* worker; NULL: not recorded */
     struct reduction *reductions[PRU_BLOCK_ARRAYS]; /* worker; NULL: every sample is stored */
     bool has_only_overview;
+    bool is_patient;
     uint64_t n_edges_dropped; /* worker */
     uint32_t n_records;       /* worker */
     struct rlog_end end;      /* worker; main thread once the sink is finished */
 };
-
-static bool pool_make(struct pool *pool, uint32_t capacity)
-{
-    pool->capacity = capacity;
-    pool->buffers = calloc(capacity + 1, sizeof(*pool->buffers));
-    return pool->buffers != NULL;
-}
-
-static void pool_give(struct pool *pool, void *buffer)
-{
-    uint32_t head = atomic_load_explicit(&pool->head, memory_order_relaxed);
-
-    pool->buffers[head % pool->capacity] = buffer;
-    atomic_store_explicit(&pool->head, head + 1, memory_order_release);
-}
-
-static uint32_t pool_count(const struct pool *pool)
-{
-    return atomic_load_explicit(&pool->head, memory_order_acquire)
-           - atomic_load_explicit(&pool->tail, memory_order_relaxed);
-}
-
-static void *pool_take(struct pool *pool)
-{
-    uint32_t tail = atomic_load_explicit(&pool->tail, memory_order_relaxed);
-    void *buffer = NULL;
-
-    if (pool->capacity == 0 || pool_count(pool) == 0) {
-        return NULL;
-    }
-    buffer = pool->buffers[tail % pool->capacity];
-    atomic_store_explicit(&pool->tail, tail + 1, memory_order_release);
-    return buffer;
-}
 
 /* ---- the worker's thread ---- */
 
@@ -244,11 +204,16 @@ static void write_chunk(struct log_worker *worker, const struct job *job)
     write_overview(worker, &job->header, job->buffer);
 }
 
+static bool is_short_of_memory(const struct log_worker *worker, unsigned limit_percent)
+{
+    return !worker->is_patient && log_sink_fill_percent(worker->sink) >= limit_percent;
+}
+
 static void write_edges(struct log_worker *worker, const struct job *job)
 {
     struct rlog_record_header header = job->header;
 
-    if (log_sink_fill_percent(worker->sink) >= DROP_EDGES_PERCENT) {
+    if (is_short_of_memory(worker, DROP_EDGES_PERCENT)) {
         struct rlog_gap gap = { job->first_sample, job->n_samples, RLOG_GAP_QUEUE,
                                 RLOG_STREAM_GPIO };
         struct rlog_record_header gap_header = { .type = RLOG_GAP,
@@ -276,7 +241,7 @@ static bool do_job(struct log_worker *worker, const struct job *job)
 {
     switch (job->kind) {
     case JOB_ROW:
-        if (log_sink_fill_percent(worker->sink) >= DROP_ROWS_PERCENT) {
+        if (is_short_of_memory(worker, DROP_ROWS_PERCENT)) {
             return true;
         }
         write_record(worker, &job->header, job->inline_payload, job->size);
@@ -286,11 +251,11 @@ static bool do_job(struct log_worker *worker, const struct job *job)
         return true;
     case JOB_CHUNK:
         write_chunk(worker, job);
-        pool_give(&worker->chunks, job->buffer);
+        buffer_pool_give(&worker->chunks, job->buffer);
         return true;
     case JOB_EDGES:
         write_edges(worker, job);
-        pool_give(&worker->edges, job->buffer);
+        buffer_pool_give(&worker->edges, job->buffer);
         return true;
     case JOB_SYNC:
         flush_streams(worker);
@@ -359,7 +324,8 @@ static bool make_buffers(struct log_worker *worker, const struct log_worker_opti
     uint32_t n_chunks = worker->n_streams * N_CHUNKS_PER_STREAM;
     uint32_t n_edges = options->has_edges ? N_EDGE_BUFFERS : 0;
 
-    if (!pool_make(&worker->chunks, n_chunks) || !pool_make(&worker->edges, n_edges)) {
+    if (!buffer_pool_init(&worker->chunks, n_chunks)
+        || !buffer_pool_init(&worker->edges, n_edges)) {
         return false;
     }
     worker->chunk_memory = calloc((size_t)n_chunks * RLOG_CHUNK_SAMPLES + 1, sizeof(uint32_t));
@@ -377,10 +343,11 @@ static bool make_buffers(struct log_worker *worker, const struct log_worker_opti
         }
     }
     for (uint32_t i = 0; i < n_chunks; i++) {
-        pool_give(&worker->chunks, worker->chunk_memory + (size_t)i * RLOG_CHUNK_SAMPLES);
+        buffer_pool_give(&worker->chunks,
+                         worker->chunk_memory + (size_t)i * RLOG_CHUNK_SAMPLES);
     }
     for (uint32_t i = 0; i < n_edges; i++) {
-        pool_give(&worker->edges, worker->edge_memory + (size_t)i * LOG_WORKER_EDGES);
+        buffer_pool_give(&worker->edges, worker->edge_memory + (size_t)i * LOG_WORKER_EDGES);
     }
     return true;
 }
@@ -401,6 +368,7 @@ struct log_worker *log_worker_create(const struct log_worker_options *options,
     }
     worker->compression = options->compression;
     worker->has_only_overview = options->has_only_overview;
+    worker->is_patient = options->is_patient;
     if (options->compression != 0) {
         worker->deflate = rlog_deflate_create(options->compression, err);
         if (worker->deflate == NULL) {
@@ -478,8 +446,8 @@ void log_worker_destroy(struct log_worker **worker_p)
         free(worker->overviews[i]);
         free(worker->reductions[i]);
     }
-    free(worker->chunks.buffers);
-    free(worker->edges.buffers);
+    buffer_pool_fini(&worker->chunks);
+    buffer_pool_fini(&worker->edges);
     free(worker->chunk_memory);
     free(worker->edge_memory);
     free(worker->scratch);
@@ -493,12 +461,12 @@ bool log_worker_has_room(const struct log_worker *worker)
     /* A chunk may be completed and the next one begun. */
     return free_jobs(worker) >= JOBS_PER_BLOCK
            && (worker->chunks.capacity == 0
-               || pool_count(&worker->chunks) >= 2 * worker->n_streams);
+               || buffer_pool_count(&worker->chunks) >= 2 * worker->n_streams);
 }
 
 uint32_t *log_worker_chunk(struct log_worker *worker)
 {
-    return pool_take(&worker->chunks);
+    return buffer_pool_take(&worker->chunks);
 }
 
 void log_worker_put_chunk(struct log_worker *worker, enum rlog_stream stream, uint64_t first,
@@ -516,7 +484,7 @@ void log_worker_put_chunk(struct log_worker *worker, enum rlog_stream stream, ui
 
 struct gpio_edge *log_worker_edges(struct log_worker *worker)
 {
-    return pool_take(&worker->edges);
+    return buffer_pool_take(&worker->edges);
 }
 
 void log_worker_put_edges(struct log_worker *worker, struct gpio_edge *edges, uint32_t count,

@@ -32,6 +32,7 @@ struct log_worker_options {
     uint32_t window;        /* samples of one stored row, see common/decimate.h; 0 and 1: all */
     bool has_only_overview; /* no rows of them are stored */
     bool has_edges;
+    bool is_patient;      /* the board waits for room: nothing needs to be dropped */
     unsigned compression; /* 0 none, 1..9 */
     int event_fd;         /* see log_sink_create */
 };

@@ -119,6 +119,7 @@ static int open_log(struct recording *recording, struct err *err)
         .window = record_window(&manifest->config.record),
         .has_only_overview = manifest->config.record.overview_only,
         .has_edges = manifest->gpio_mask != 0,
+        .is_patient = recording->options.board->is_virtual_time,
         .compression = manifest->config.record.compression,
         .event_fd = recording->options.event_fd,
     };

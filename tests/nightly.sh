@@ -31,6 +31,7 @@ part "a whole day of harvesting at its true speed" \
 part "60 s stalls of the disk and of the input, three times each in ten minutes" \
     env BW_STALL_S=60 "$unit/test_recording_disk"
 part "100 000 sets of planes through the compressor" env BW_PLANES=100000 "$unit/test_plane_deflate"
+part "a day through the recorder" env BW_SOAK_S=86400 "$unit/test_soak"
 part "1 000 killed writers" env BW_KILLS=1000 "$unit/test_rlog_kill"
 part "3 000 flipped bits" env BW_FLIPS=3000 "$unit/test_h5_build"
 part "500 000 schedules of the start protocol" \

@@ -130,6 +130,18 @@ static void watch_overrun(struct recording *recording)
     recording->blocks_lost = lost;
 }
 
+static void note_flaw(struct recording_flaw *flaw, const struct pru_block *block,
+                      enum pru_block_flag flag)
+{
+    if ((block->flags & (uint32_t)flag) == 0) {
+        return;
+    }
+    if (flaw->n_blocks == 0) {
+        flaw->first_sample = block->first_sample;
+    }
+    flaw->n_blocks++;
+}
+
 static void take_block(struct recording *recording, const struct pru_block *block)
 {
     bool is_boundary = chunker_block(&recording->chunker, block, gap_cause(recording));
@@ -140,6 +152,8 @@ static void take_block(struct recording *recording, const struct pru_block *bloc
     recording->last_tick = block->first_tick;
     recording->last_sample = block->first_sample;
     recording->n_clamped += block->clamped;
+    note_flaw(&recording->late, block, PRU_BLOCK_LATE);
+    note_flaw(&recording->adc, block, PRU_BLOCK_ADC);
     edge_builder_block(&recording->edges, block);
     recording_anchor(recording, block);
     if (is_boundary) {
@@ -178,6 +192,26 @@ void recording_drain(struct recording *recording)
     recording->blocked_until = samples_taken(recording);
 }
 
+/* What the firmware has marked is not silently wrong. */
+static void remark_flaws(struct recording *recording)
+{
+    if (recording->late.n_blocks != 0) {
+        recording_remark(
+            recording,
+            "samples came more than 1 us late in %llu blocks of 1000, the first from "
+            "sample %llu on: the firmware does not keep up",
+            (unsigned long long)recording->late.n_blocks,
+            (unsigned long long)recording->late.first_sample);
+    }
+    if (recording->adc.n_blocks != 0) {
+        recording_remark(recording,
+                         "an ADC was silent and was started again in %llu blocks of 1000, the "
+                         "first from sample %llu on: up to 1000 samples before are not its",
+                         (unsigned long long)recording->adc.n_blocks,
+                         (unsigned long long)recording->adc.first_sample);
+    }
+}
+
 /* A run that came near to losing something is to be known, though it lost nothing. */
 static void remark_fills(struct recording *recording)
 {
@@ -214,6 +248,7 @@ void recording_close_data(struct recording *recording)
     drain_util(recording);
     put_util(recording);
     remark_fills(recording);
+    remark_flaws(recording);
     end.n_samples = chunker->next_sample;
     end.n_gap_samples = chunker->n_gap_samples;
     end.n_edges = recording->edges.n_edges;

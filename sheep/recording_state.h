@@ -16,6 +16,12 @@ enum {
     RECORDING_UTIL_ROWS = 10 /* one record a second */
 };
 
+/* Blocks that the firmware has marked. */
+struct recording_flaw {
+    uint64_t n_blocks;
+    uint64_t first_sample; /* of the first of them */
+};
+
 struct recording {
     struct recording_options options; /* request points at the copy below */
     struct recorder_request request;
@@ -52,6 +58,8 @@ struct recording {
     int64_t next_read_mono_ns;
     uint64_t next_anchor_sample;
     uint64_t n_clamped;
+    struct recording_flaw late; /* samples triggered more than 1 us after their time */
+    struct recording_flaw adc;  /* a converter was silent and was started again */
     int64_t next_sync_mono_ns;
     int64_t next_space_mono_ns;
     struct rlog_util util_rows[RECORDING_UTIL_ROWS];

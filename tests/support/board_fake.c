@@ -142,6 +142,9 @@ static void fill(struct board_fake *fake, struct pru_block *block, uint32_t coun
     block->first_tick = fake->start_tick + first * PRU_SAMPLE_TICKS;
     block->n_samples = count;
     block->record_mask = fake->record_mask;
+    block->flags = fake->plan.flag_from != 0 && fake->n_blocks >= fake->plan.flag_from
+                       ? fake->plan.flags
+                       : 0;
     block->period_ticks_q20 = PRU_PERIOD_NOMINAL_Q20;
     for (unsigned array = 0; array < PRU_BLOCK_ARRAYS; array++) {
         for (uint32_t i = 0; i < count && (fake->record_mask >> array & 1) != 0; i++) {

@@ -18,8 +18,10 @@ struct fake_plan {
     uint32_t lose_blocks;     /* ... so many never reach the ring */
     uint64_t break_block;     /* this block arrives with a broken canary; 0: none */
     uint64_t break_memory_at; /* canary of the control block, at this block; 0: none */
-    uint64_t fault_at;        /* FAULT at this block; 0: none */
-    uint64_t hang_at;         /* nothing more from this block on; 0: none */
+    uint64_t flag_from;       /* blocks from this one on are marked so; 0: none */
+    uint32_t flags;
+    uint64_t fault_at; /* FAULT at this block; 0: none */
+    uint64_t hang_at;  /* nothing more from this block on; 0: none */
     uint32_t edges_per_block;
 };
 

@@ -103,6 +103,21 @@ static void test_blocks_lost_at_the_end_are_not_forgotten(void **state)
     assert_int_equal(content.end.n_samples, 200000);
 }
 
+static void test_flaws_that_the_firmware_marks_are_remarked(void **state)
+{
+    struct bench *bench = *state;
+    struct content content;
+
+    bench->plan.flag_from = 190;
+    bench->plan.flags = PRU_BLOCK_LATE | PRU_BLOCK_ADC;
+    bench_prepare(bench);
+    bench_start(bench);
+    bench_run(bench);
+    bench_read_log(bench, &content);
+    assert_int_equal(content.n_remarks, 2);
+    assert_int_equal(content.n_wrong, 0);
+}
+
 static void test_broken_block_ends_the_run_as_a_fault(void **state)
 {
     struct bench *bench = *state;
@@ -342,6 +357,7 @@ int main(void)
         RECORDING_TEST(test_odd_end_and_raw_storage_streams),
         RECORDING_TEST(test_lost_blocks_become_a_gap),
         RECORDING_TEST(test_blocks_lost_at_the_end_are_not_forgotten),
+        RECORDING_TEST(test_flaws_that_the_firmware_marks_are_remarked),
         RECORDING_TEST(test_broken_block_ends_the_run_as_a_fault),
         RECORDING_TEST(test_broken_memory_and_faults_end_the_run),
         RECORDING_TEST(test_fault_of_the_pru_keeps_what_was_taken),

@@ -54,7 +54,7 @@ for target in rlog h5_input lzf; do
         -max_len=65536 -detect_leaks=0 -print_final_stats=1 "$fuzz/corpus/$target"
 done
 part "5 s of the firmware on two nodes, harvest and emulation" \
-    env BW_BUILD="$PWD/build-release" BW_ISS_SECONDS=5 /usr/bin/python3 tests/system/test_iss.py
+    env BW_BUILD="$PWD/build" BW_ISS_SECONDS=5 /usr/bin/python3 tests/system/test_iss.py
 part "mistakes in the firmware, named by the converters' models" \
     python3 tests/firmware_mutants.py build
 echo "$passed passed, $failed failed, 0 skipped"

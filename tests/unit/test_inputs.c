@@ -63,8 +63,10 @@ static void give(struct bench *bench, size_t i, const char *name,
                  const struct harvest_file *recipe)
 {
     char *input = bench->members[i].config.input;
+    char path[sizeof(bench->folder) + 64];
 
-    snprintf(input, PATH_SIZE, "%s/%s", bench->folder, name);
+    snprintf(path, sizeof(path), "%s/%s", bench->folder, name);
+    memcpy(input, path, strlen(path) + 1);
     if (recipe != NULL) {
         harvest_file_write(input, recipe);
     }

@@ -1,15 +1,23 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # pru/core must calculate the same bits with gcc, clang, -O0, -O3, as 32-bit code and as armhf code
-# under qemu-user, each as far as this machine can build and run it.
-# Usage: tests/vsource_bits.sh BITS_MAKE [ROOT]
+# under qemu-user, each as far as this machine can build and run it: over every preset, and over the
+# cases of the reference vectors where they are.
+# Usage: tests/vsource_bits.sh BITS_MAKE CASES_MAKE [ROOT]
 set -eu
 make_bits=$1
-root=${2:-$(dirname "$0")/..}
+make_cases=$2
+root=${3:-$(dirname "$0")/..}
 cd "$root"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "$make_bits" "$work/params"
+vectors=${BW_SHARED:-../shared}/vectors
+if [ -d "$vectors" ]; then
+    "$make_cases" "$vectors" "$work/cases"
+else
+    echo "skipped: no folder with reference vectors"
+fi
 first=
 bad=0
 count=0
@@ -32,6 +40,10 @@ EOF
     fi
     "$@" -std=c11 -I. -o "$work/bits" tests/support/bits_run.c pru/core/*.c
     digest=$($runner "$work/bits" "$work/params")
+    if [ -e "$work/cases" ]; then
+        "$@" -std=c11 -I. -o "$work/run" tests/support/cases_run.c $(ls pru/core/*.c | grep -v sampler)
+        digest="$digest presets, $($runner "$work/run" "$work/cases") cases"
+    fi
     echo "$name: $digest"
     count=$((count + 1))
     first=${first:-$digest}
@@ -52,5 +64,5 @@ for way in FX_NATIVE FX_HALVES; do
         -fsanitize-ignorelist=tests/support/bits.ignore
 done
 [ "$count" -ge 2 ] || { echo "fewer than two builds to compare"; bad=1; }
-[ $bad != 0 ] || echo "figure: $count builds of pru/core, one digest: $first sets of parameters"
+[ $bad != 0 ] || echo "figure: $count builds of pru/core, one digest: $first"
 exit $bad

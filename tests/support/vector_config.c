@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/support/vector_config.h"
 
+#include "common/vsource_derive.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -145,6 +147,26 @@ void vector_source_config(const struct vector_file *file, const char *prefix,
     }
     read_tables(file, prefix, s);
     source_config_finish(s);
+}
+
+int vector_source_params(const struct vector_file *file, struct source_config *source,
+                         struct vsource_params *params, struct err *err)
+{
+    const char *datatype = vector_text(file, "", "dtype_in");
+    bool has_curves = datatype != NULL && strcmp(datatype, "ivcurve") == 0;
+    struct vsource_input input = { 0, 0, false };
+
+    vector_source_config(file, "user.", source);
+    vsource_derive_defaults(params);
+    vector_harvester_params(file, params);
+    input.window_samples = has_curves ? params->harvester.window_samples : 0;
+    input.step_uV = params->harvester.voltage_step_uV;
+    if (vsource_derive_source(source, &input, params, err) < 0) {
+        return -1;
+    }
+    vector_harvester_params(file, params);
+    vector_calibration_params(file, params);
+    return 0;
 }
 
 double vector_table_step(const struct vector_file *file, const char *prefix)

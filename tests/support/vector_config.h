@@ -18,6 +18,12 @@ void vector_source_config(const struct vector_file *file, const char *prefix,
 void vector_storage_config(const struct vector_file *file, const char *prefix,
                            struct storage_config *storage);
 
+/* All of a source's case: its "user." configuration, and parameters in which harvester and
+ * calibration are the case's own integers. */
+MUST_CHECK int vector_source_params(const struct vector_file *file,
+                                    struct source_config *source, struct vsource_params *params,
+                                    struct err *err);
+
 /* The largest step between two neighbours of a storage's V_OC table in uV; 0 without one. */
 double vector_table_step(const struct vector_file *file, const char *prefix);
 

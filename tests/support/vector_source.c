@@ -113,20 +113,12 @@ static int open_case(struct source_case *c, struct err *err)
 {
     const char *datatype = vector_text(c->file, "", "dtype_in");
     bool has_curves = datatype != NULL && strcmp(datatype, "ivcurve") == 0;
-    struct vsource_input input = { 0, 0, false };
 
     find_columns(c);
     c->is_gen1 = vector_number(c->file, "", "gen", 2) < 2;
-    vector_source_config(c->file, "user.", &c->config);
-    vsource_derive_defaults(&c->params);
-    vector_harvester_params(c->file, &c->params);
-    input.window_samples = has_curves ? c->params.harvester.window_samples : 0;
-    input.step_uV = c->params.harvester.voltage_step_uV;
-    if (vsource_derive_source(&c->config, &input, &c->params, err) < 0) {
+    if (vector_source_params(c->file, &c->config, &c->params, err) < 0) {
         return -1;
     }
-    vector_harvester_params(c->file, &c->params);
-    vector_calibration_params(c->file, &c->params);
     c->has_feedback = (c->params.converter.flags & VSOURCE_HAS_FEEDBACK) != 0;
     c->has_store = (c->params.converter.flags & VSOURCE_HAS_STORE) != 0;
     c->reasons = reasons_of(c, has_curves);

@@ -455,9 +455,7 @@ static void close_run(struct run *run)
         collect_close(&run->nodes[i].collect);
         buf_fini(&run->nodes[i].config_text);
     }
-    if (run->has_start) {
-        start_fini(&run->start);
-    }
+    start_fini(&run->start);
     inputs_fini(&run->inputs);
     journal_close(&run->journal);
     progress_close(&run->progress);

@@ -179,6 +179,7 @@ def static_checks(suites):
     files = sources()
     suites.suite("clang-format", ["clang-format", "--dry-run", "-Werror", *files], 120)
     suites.suite("layers", ["sh", "tests/test_layers.sh"], 60)
+    suites.suite("unit coverage", ["sh", "tests/test_unit_coverage.sh"], 60)
     words = ["cppcheck", "--std=c11", "--enable=warning,performance,portability", "--inline-suppr",
              "-q", "--error-exitcode=1", "-j", "2", "-I", ".",
              "--suppress=missingIncludeSystem"]

@@ -124,20 +124,26 @@ static void open_view(struct bench *bench)
     }
 }
 
-static void publish(const struct bench *bench, size_t i, const char *name, uint64_t n_samples)
+static void publish_as(const struct bench *bench, size_t i, enum proto_verb verb,
+                       const void *body)
 {
     const struct proto_token token = { .boot_id = 1 };
-    struct body_live body = { .n_samples = n_samples };
     struct proto_encoded encoded;
     struct err err = { 0 };
 
-    snprintf(body.node, sizeof(body.node), "%s", name);
-    if (proto_encode(&encoded, VERB_LIVE, &token, &body, (struct proto_frame){ NULL, 0 }, &err)
-        < 0) {
+    if (proto_encode(&encoded, verb, &token, body, (struct proto_frame){ NULL, 0 }, &err) < 0) {
         fail_msg("%s", err.text);
     }
     wire_publish(bench->sockets[i], &encoded);
     proto_encoded_fini(&encoded);
+}
+
+static void publish(const struct bench *bench, size_t i, const char *name, uint64_t n_samples)
+{
+    struct body_live body = { .n_samples = n_samples };
+
+    snprintf(body.node, sizeof(body.node), "%s", name);
+    publish_as(bench, i, VERB_LIVE, &body);
 }
 
 /* Node i says it until it has arrived, or the time is over. */
@@ -201,11 +207,13 @@ static void test_only_those_meant_are_heard(void **state)
 static void test_strange_words_change_nothing(void **state)
 {
     static const char GARBAGE[] = "BW1";
+    const struct body_state other = { .node = "sheep1", .state = "idle" };
     struct bench *bench = *state;
 
     open_view(bench);
     assert_non_null(say(bench, 0, 5));
     publish(bench, 0, "sheep77", 8);
+    publish_as(bench, 0, VERB_STATE, &other);
     zstr_sendx(bench->sockets[0], GARBAGE, "LIVE", "no token", "no body", NULL);
     zstr_send(bench->sockets[0], GARBAGE);
     live_view_listen(bench->view, 5 * TURN_MS);

@@ -59,7 +59,7 @@ static void take_sample(struct link *link)
 static void write_dacs(const struct link *link)
 {
     for (uint32_t i = 0; i < 3; i++) {
-        sample_io_dac_write(NULL, (enum sample_dac)i, link->dac[i]);
+        sample_io_dac_write(link->sampler.io, (enum sample_dac)i, link->dac[i]);
     }
 }
 

@@ -20,6 +20,7 @@ void converter_init(struct converter *converter, const struct vsource_converter 
     converter->V_mid_uV = V_mid_uV;
     converter->V_out_uV = 0;
     converter->P_input_fW_n8 = 0;
+    converter->I_input_nA = 0;
     converter->P_output_fW_n8 = 0;
     converter->P_input_rest = 0;
     converter->P_output_rest = 0;
@@ -38,7 +39,7 @@ static uint64_t to_n8(uint64_t power_fW)
     return fx_high(power_fW) >> 24 != 0 ? UINT64_MAX : fx_raise(power_fW, 8);
 }
 
-static void input_boost(struct converter *c, uint32_t I_nA, struct store_flow *flow)
+static void prepare_boost(struct converter *c, uint32_t I_nA)
 {
     uint32_t eta_n20 = 0;
 
@@ -51,7 +52,6 @@ static void input_boost(struct converter *c, uint32_t I_nA, struct store_flow *f
     /* n20 to n8 */
     c->P_input_fW_n8 =
         fx_mul_carry(fx_mul_u32(c->V_input_uV, I_nA), eta_n20, 12, &c->P_input_rest);
-    flow->charge_fW_n8 = c->P_input_fW_n8;
 }
 
 static uint32_t resistor_drop(const struct converter *c, uint32_t I_nA)
@@ -103,8 +103,7 @@ static void input_feedback(struct converter *c, const struct store *store, uint3
     }
 }
 
-void converter_input(struct converter *converter, const struct store *store,
-                     struct curve_point input, struct store_flow *flow)
+void converter_prepare(struct converter *converter, struct curve_point input)
 {
     const struct vsource_converter *p = converter->params;
     uint32_t I_nA = fx_min_u32(input.current_nA, p->I_input_max_nA);
@@ -113,8 +112,19 @@ void converter_input(struct converter *converter, const struct store *store,
     converter->V_input_uV = fx_min_u32(V_uV, p->V_input_max_uV);
     converter->is_clamped = has(converter, VSOURCE_COUNT_CLAMPED)
                             && (V_uV > p->V_input_max_uV || I_nA < input.current_nA);
+    converter->I_input_nA = I_nA;
     if (has(converter, VSOURCE_HAS_BOOST)) {
-        input_boost(converter, I_nA, flow);
+        prepare_boost(converter, I_nA);
+    }
+}
+
+void converter_feed(struct converter *converter, const struct store *store,
+                    struct store_flow *flow)
+{
+    uint32_t I_nA = converter->I_input_nA;
+
+    if (has(converter, VSOURCE_HAS_BOOST)) {
+        flow->charge_fW_n8 = converter->P_input_fW_n8;
     } else if (has(converter, VSOURCE_HAS_FEEDBACK)) {
         input_feedback(converter, store, I_nA, flow);
     } else if (has(converter, VSOURCE_HAS_STORE)) {
@@ -123,6 +133,13 @@ void converter_input(struct converter *converter, const struct store *store,
         converter->V_mid_uV = converter->V_input_uV;
         converter->P_input_fW_n8 = 0;
     }
+}
+
+void converter_input(struct converter *converter, const struct store *store,
+                     struct curve_point input, struct store_flow *flow)
+{
+    converter_prepare(converter, input);
+    converter_feed(converter, store, flow);
 }
 
 void converter_output(struct converter *converter, uint32_t I_out_nA, struct store_flow *flow)

@@ -14,6 +14,7 @@
 struct converter {
     const struct vsource_converter *params; /* a loan */
     uint32_t V_input_uV;                    /* behind drop and clip */
+    uint32_t I_input_nA;
     uint32_t V_request_uV; /* feedback: what the harvester shall be operated at */
     uint32_t V_mid_uV;
     uint32_t V_out_uV;
@@ -35,8 +36,15 @@ struct converter {
 void converter_init(struct converter *converter, const struct vsource_converter *params,
                     uint32_t V_mid_uV);
 
-/* Input, after the output: what the harvester gives becomes a power (boost) or a current (no
- * boost) into the store, added to flow; without a store, V_mid. */
+/* Input, as far as it depends on nothing but the input: limits, and a boost stage's power. */
+void converter_prepare(struct converter *converter, struct curve_point input);
+
+/* The rest of it, after the output, added to flow. */
+void converter_feed(struct converter *converter, const struct store *store,
+                    struct store_flow *flow);
+
+/* Both. Input, after the output: what the harvester gives becomes a power (boost) or a current
+ * (no boost) into the store, added to flow; without a store, V_mid. */
 void converter_input(struct converter *converter, const struct store *store,
                      struct curve_point input, struct store_flow *flow);
 

@@ -20,7 +20,7 @@
 #ifdef __PRU__
 /* The only wide product: the PRU's multiply unit takes its operands from r28 and r29, and has
  * the result one cycle later (AM335x TRM 4.4.1.3). */
-static inline uint64_t fx_mul_u32(uint32_t a, uint32_t b)
+static inline __attribute__((always_inline)) uint64_t fx_mul_u32(uint32_t a, uint32_t b)
 {
     register uint32_t x __asm__("r28") = a;
     register uint32_t y __asm__("r29") = b;

@@ -78,7 +78,7 @@ static uint32_t limited_V_mid(const struct vsource *source)
     return fx_min_u32(store->V_uV, V_oc_uV > limit_uV ? V_oc_uV : limit_uV);
 }
 
-struct curve_point vsource_harvest(struct vsource *source, struct curve_point input)
+static struct curve_point step_harvester(struct vsource *source, struct curve_point input)
 {
     if ((source->params->harvester.flags & VSOURCE_HARVESTER_INPUT_ISC_VOC) != 0) {
         return pair_harvester_step(&source->harvester, input);
@@ -86,7 +86,15 @@ struct curve_point vsource_harvest(struct vsource *source, struct curve_point in
     return curve_harvester_step(&source->harvester, input);
 }
 
-static void step_source(struct vsource *source, struct curve_point point, uint32_t I_out_nA)
+struct curve_point vsource_harvest(struct vsource *source, struct curve_point input)
+{
+    struct curve_point point = step_harvester(source, input);
+
+    converter_prepare(&source->converter, point);
+    return point;
+}
+
+static void step_source(struct vsource *source, uint32_t I_out_nA)
 {
     struct store_flow flow;
     struct converter *converter = &source->converter;
@@ -94,7 +102,7 @@ static void step_source(struct vsource *source, struct curve_point point, uint32
     store_flow_init(&source->store, &flow);
     charge_output(source, &flow);
     converter_output(converter, I_out_nA, &flow);
-    converter_input(converter, &source->store, point, &flow);
+    converter_feed(converter, &source->store, &flow);
     if (has_store(source)) {
         store_step(&source->store, &flow);
         converter_update(converter, limited_V_mid(source));
@@ -115,7 +123,7 @@ void vsource_convert(struct vsource *source, struct curve_point point, uint32_t 
 
     output->I_out_nA = calib_current_from_code(&p->adc_current, current_code, &source->residue);
     output->is_starting = source->start_power_n > 0;
-    step_source(source, point, output->is_starting ? 0 : output->I_out_nA);
+    step_source(source, output->is_starting ? 0 : output->I_out_nA);
     V_supply_uV = converter->V_out_uV;
     if (output->is_starting) {
         source->start_power_n--;

@@ -47,7 +47,7 @@ struct vsource_output {
 void vsource_init(struct vsource *source, const struct vsource_params *params);
 
 /* One sample, in two parts, the first of which needs no ADC. The harvester: V and I of the
- * input in uV and nA to its operating point. */
+ * input in uV and nA to its operating point, and what that gives to a boost stage. */
 struct curve_point vsource_harvest(struct vsource *source, struct curve_point input);
 
 /* The converter: that point, and current_code of the target's ADC. */

@@ -21,7 +21,7 @@
 
 enum {
     ADC_MASK = 1 << CAPE_CS_EMU_ADC,
-    SUSPICIOUS = 1000, /* equal codes in a row: quiet, or dead */
+    ANSWER_LOOPS = 20000, /* of some 50 ns */
 };
 
 static uint32_t trigger_tick;
@@ -77,11 +77,17 @@ void sampler_ask_harvester(struct sampler *sampler, struct curve_point input)
     shm_store_u32(&link->ask_seq, link->ask_seq + 1);
 }
 
+static void __attribute__((noreturn)) give_up(struct link *link);
+
 struct curve_point sampler_ask_point(const struct sampler *sampler)
 {
-    const struct link *link = link_memory();
+    struct link *link = link_memory();
 
-    while (shm_load_u32(&link->answer_seq) != link->ask_seq) {}
+    for (uint32_t n = 0; shm_load_u32(&link->answer_seq) != link->ask_seq; n++) {
+        if (n > ANSWER_LOOPS) {
+            give_up(link);
+        }
+    }
     return sampler->point;
 }
 
@@ -98,9 +104,9 @@ static void converters_start(void)
     dac8562_start(CAPE_CS_EMU_DAC);
 }
 
-static void adcs_check(struct link *link)
+static void adcs_check(struct link *link, uint32_t n_equal)
 {
-    if (adc.n_equal < SUSPICIOUS) {
+    if (adc.n_equal < n_equal) {
         return;
     }
     adc.n_equal = 0;

@@ -18,7 +18,6 @@
 
 enum {
     ADC_MASK = 1 << CAPE_CS_HRV_ADC_V | 1 << CAPE_CS_HRV_ADC_I,
-    SUSPICIOUS = 1000, /* equal codes in a row: quiet, or dead */
 };
 
 struct adc_watch {
@@ -82,29 +81,28 @@ static void converters_start(void)
 {
     dac8562_write(CAPE_CS_EMU_DAC, DAC8562_POWER_DOWN);
     dac8562_start(CAPE_CS_HRV_DAC);
+    dac8562_write(CAPE_CS_HRV_DAC, DAC8562_B | CALIB_DAC_MAX); /* its reset shorts the source */
 }
 
-static void check(struct link *link, uint32_t cs, struct adc_watch *watch, enum pru_adc name)
+static void check(struct link *link, uint32_t cs, struct adc_watch *watch)
 {
-    if (watch->n_equal < SUSPICIOUS) {
-        return;
-    }
     watch->n_equal = 0;
     if (ads8691_is_present(cs)) {
         return;
     }
     sampler_flag(&link->sampler, PRU_BLOCK_ADC);
     if (!ads8691_start(cs)) {
-        link->silent_adc = name;
+        link->silent_adc =
+            cs == CAPE_CS_HRV_ADC_V ? PRU_ADC_HARVESTER_VOLTAGE : PRU_ADC_HARVESTER_CURRENT;
     }
 }
 
-static void adcs_check(struct link *link)
+static void adcs_check(struct link *link, uint32_t n_equal)
 {
-    if (adcs.voltage.n_equal >= adcs.current.n_equal) {
-        check(link, CAPE_CS_HRV_ADC_V, &adcs.voltage, PRU_ADC_HARVESTER_VOLTAGE);
-    } else {
-        check(link, CAPE_CS_HRV_ADC_I, &adcs.current, PRU_ADC_HARVESTER_CURRENT);
+    if (adcs.voltage.n_equal >= n_equal) {
+        check(link, CAPE_CS_HRV_ADC_V, &adcs.voltage);
+    } else if (adcs.current.n_equal >= n_equal) {
+        check(link, CAPE_CS_HRV_ADC_I, &adcs.current);
     }
 }
 

@@ -6,7 +6,8 @@
  *     trigger_tick             low word of the last trigger
  *     converters_start()       DACs
  *     adcs_find_silent()       starts the ADCs: 0, or the enum pru_adc of one that does not
- *     adcs_check()             looks after ADCs that seem stuck; within CHECK_TICKS
+ *     adcs_check()             looks after ADCs that gave so many equal codes in a row; takes
+ *                              CHECK_TICKS when they are sound
  */
 #ifndef PRU_FW_PRU0_LOOP_H
 #define PRU_FW_PRU0_LOOP_H
@@ -16,6 +17,8 @@ enum {
     ALIGN_COST_TICKS = 20,  /* from a reading to the chip select's rise, without any delay */
     LATE_TICKS = 200,       /* 1 us */
     CHECK_TICKS = 1400,     /* what adcs_check may take, and what is left of a period for it */
+    SUSPICIOUS = 1000,      /* equal codes in a row: quiet, or dead; twice that at the price of
+                             * a late sample */
     SILENCE_TICKS = 400000, /* 2 ms without a sign from the other core */
 };
 
@@ -100,8 +103,10 @@ static void __attribute__((noreturn)) run(void)
         } else if (shm_load_u32(&link->dac_seq) != dac_seq) {
             dac_seq = shm_load_u32(&link->dac_seq);
             write_dacs(link);
-        } else if (hardware_ticks() - trigger_tick < PRU_SAMPLE_TICKS - CHECK_TICKS) {
-            adcs_check(link);
+        } else {
+            adcs_check(link, hardware_ticks() - trigger_tick < PRU_SAMPLE_TICKS - CHECK_TICKS
+                                 ? SUSPICIOUS
+                                 : 2 * SUSPICIOUS);
         }
     }
 }

@@ -13,7 +13,7 @@
 
 enum {
     LED_SHIFT = 24,         /* of the counter: 84 ms */
-    NEAR_TICKS = 800,       /* 4 us before a sample is due PRU0 is told */
+    NEAR_TICKS = 1500,      /* 7.5 us before a sample is due PRU0 is told */
     SILENCE_TICKS = 400000, /* 2 ms without a sign from PRU0 */
 };
 
@@ -148,10 +148,11 @@ static void keep_schedule(void)
     enum pru_state before = sampler->state;
 
     if (pru1.is_under_way) {
-        if (shm_load_u32(&link->done_seq) == link->due_seq) {
-            finish_sample(link);
+        if (shm_load_u32(&link->done_seq) != link->due_seq) {
+            return;
         }
-        return;
+        finish_sample(link);
+        look();
     }
     if (sampler_poll(sampler, now_tick)) {
         follow_state(before);

@@ -1,116 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-/* bits_run FILE: steps pru/core through every set of parameters that bits_make wrote and prints
- * a digest over all that comes out. Integers only: the digest must be the same from every
- * compiler, optimisation and width of word. */
-#include "pru/core/adc_harvester.h"
-#include "pru/core/vsource.h"
+/* bits_run FILE [SAMPLES]: steps pru/core through every set of parameters that bits_make wrote
+ * and prints the digest and the number of sets. */
+#include "tests/support/bits_digest.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-
-enum {
-    N_SAMPLES = 8000
-};
-
-static uint64_t digest = 14695981039346656037u; /* FNV-1a */
-
-static void add(uint64_t value)
-{
-    for (int i = 0; i < 8; i++) {
-        digest = (digest ^ (value & 255u)) * 1099511628211u;
-        value >>= 8;
-    }
-}
-
-static uint32_t next_random(uint32_t *seed)
-{
-    *seed ^= *seed << 13;
-    *seed ^= *seed >> 17;
-    *seed ^= *seed << 5;
-    return *seed;
-}
-
-/* A ramp when there are curves, else stretches of random height. */
-static struct curve_point make_input(const struct vsource_params *params, uint32_t k,
-                                     uint32_t *seed, struct curve_point last)
-{
-    uint32_t window_n = params->harvester.window_samples;
-
-    if (window_n > 1) {
-        uint32_t V_uV = 5000000u - 5507u * (k % window_n % 907u);
-
-        last.voltage_uV = V_uV;
-        last.current_nA = V_uV < 4000000u ? (4000000u - V_uV) * 2 + k % 977u : 0;
-    } else if (k % 700 == 0) {
-        last.voltage_uV = next_random(seed) % 5000000u;
-        last.current_nA = next_random(seed) >> (8 + next_random(seed) % 16u);
-    }
-    return last;
-}
-
-static void run_source(const struct vsource_params *params, uint32_t seed)
-{
-    static struct vsource source;
-    struct curve_point input = { 0, 0 };
-    uint32_t code = 0;
-
-    vsource_init(&source, params);
-    for (uint32_t k = 0; k < N_SAMPLES; k++) {
-        struct vsource_output output;
-
-        input = make_input(params, k, &seed, input);
-        code = k % 300 == 0 ? next_random(&seed) >> (14 + next_random(&seed) % 18u) : code;
-        vsource_step(&source, input, code, &output);
-        add(((uint64_t)output.V_mid_uV << 32) | output.I_mid_offset_nA);
-        add(((uint64_t)output.target_code << 32) | output.I_out_nA);
-        add((output.is_on ? 1u : 0u) | (output.is_power_good ? 2u : 0u)
-            | (output.is_clamped ? 4u : 0u) | (output.is_saturated ? 8u : 0u)
-            | (output.is_gpio_muted ? 16u : 0u));
-        add(source.store.soc_n58);
-        add(source.store.soc_rest);
-        add(source.converter.P_input_fW_n8);
-        add(source.converter.P_output_fW_n8);
-        add(source.harvester.set_uV);
-    }
-}
-
-static void run_recorder(const struct vsource_params *params, uint32_t seed)
-{
-    static struct adc_harvester harvester;
-    uint32_t voltage = 0;
-
-    adc_harvester_init(&harvester, params);
-    for (uint32_t k = 0; k < N_SAMPLES; k++) {
-        struct adc_output output;
-        struct adc_codes codes;
-
-        codes.voltage = voltage;
-        codes.current =
-            voltage < 200000u ? (200000u - voltage) / 4u + next_random(&seed) % 8u : 0;
-        adc_harvester_step(&harvester, codes, &output);
-        voltage = output.has_dac ? output.dac_code * 4u : voltage;
-        voltage = voltage > 210000u ? 210000u : voltage;
-        add(((uint64_t)output.recorded.voltage << 32) | output.recorded.current);
-        add(output.dac_code);
-    }
-}
+#include <stdlib.h>
 
 int main(int argc, char **argv)
 {
     static struct vsource_params params;
-    FILE *file = argc == 2 ? fopen(argv[1], "rb") : NULL;
+    FILE *file = argc >= 2 ? fopen(argv[1], "rb") : NULL;
+    uint32_t n_samples = argc >= 3 ? (uint32_t)strtoul(argv[2], NULL, 10) : 8000u;
     uint32_t count = 0;
 
     if (file == NULL) {
-        fprintf(stderr, "usage: bits_run FILE\n");
+        fprintf(stderr, "usage: bits_run FILE [SAMPLES]\n");
         return 2;
     }
     while (fread(&params, sizeof(params), 1, file) == 1) {
         count++;
-        run_source(&params, count);
-        run_recorder(&params, count);
+        run_source(&params, count, n_samples);
+        run_recorder(&params, count, n_samples);
     }
     fclose(file);
-    printf("%016" PRIx64 " %u\n", digest, count);
+    printf("%08" PRIx32 "%08" PRIx32 " %u\n", digest_high, digest_low, count);
     return count > 0 ? 0 : 1;
 }

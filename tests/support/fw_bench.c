@@ -68,12 +68,12 @@ static uint32_t world_pins(void *context, uint64_t cycle)
     return bench->pin_wave != NULL ? bench->pin_wave(cycle) : bench->pins;
 }
 
-static void world_converting(void *context, uint64_t cycle)
+static void world_converting(void *context, uint64_t cycle, bool is_bare)
 {
     struct fw_bench *bench = context;
     uint32_t state = bench->shm.control->state;
 
-    if ((state == PRU_STATE_RUNNING || state == PRU_STATE_ARMED)
+    if (is_bare && (state == PRU_STATE_RUNNING || state == PRU_STATE_ARMED)
         && bench->n_triggers < FW_TRIGGERS) {
         bench->triggers[bench->n_triggers++] = cycle;
     }

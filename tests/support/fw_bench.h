@@ -31,7 +31,7 @@ struct fw_bench {
     uint32_t (*pin_wave)(uint64_t cycle); /* instead of pins, if not NULL */
     uint32_t period_ticks_q20;            /* 0: nominal */
     enum ads8691_defect defect;           /* of the emulator's ADC, from the boot on */
-    /* cycles at which conversions began while samples were taken, the first FW_TRIGGERS */
+    /* cycles at which samples were triggered, for each ADC, the first FW_TRIGGERS */
     uint64_t triggers[FW_TRIGGERS];
     uint32_t n_triggers;
     char why[512];

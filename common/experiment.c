@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/experiment.h"
 
+#include "common/log.h"
+
 #include "common/experiment_parts.h"
 #include "common/shepherd_yaml.h"
 #include "common/units.h"
@@ -278,6 +280,25 @@ static struct experiment *make(const struct merger *merger, const bool *chosen)
     return experiment;
 }
 
+/* It floods: what is recorded of it beside samples is what finds room. */
+static void note_debug(const struct merger *merger, const struct experiment *experiment,
+                       struct fault_list *notes)
+{
+    size_t n_nodes = 0;
+
+    for (size_t i = 0; i < experiment->n_nodes; i++) {
+        const struct log_config *log = &experiment->nodes[i].config.log;
+
+        n_nodes += log->sheep && log->sheep_level == LOG_LEVEL_DEBUG;
+    }
+    if (n_nodes > 0) {
+        fault_add(notes, merger->root->place,
+                  "log: sheep_level debug on %zu node%s: for finding faults; lines are dropped "
+                  "where there is no room for them, samples never",
+                  n_nodes, n_nodes == 1 ? "" : "s");
+    }
+}
+
 static struct experiment *build(struct yaml_doc *doc, const char *file_name,
                                 const struct inventory *inventory, const char *limit,
                                 struct fault_list *faults)
@@ -322,6 +343,7 @@ static struct experiment *build(struct yaml_doc *doc, const char *file_name,
     }
     if (experiment != NULL) {
         mark_required(&merger, experiment);
+        note_debug(&merger, experiment, &notes);
     }
     free(chosen);
     merger_fini(&merger);

@@ -80,6 +80,7 @@ struct log_config {
     bool kernel;
     bool time;
     bool sheep;
+    int sheep_level; /* enum log_level: lines up to it */
     struct uart_config uart;
 };
 
@@ -137,7 +138,7 @@ struct experiment {
     enum on_failure on_failure;
     size_t n_nodes;
     struct experiment_node *nodes; /* in the inventory's order */
-    struct fault_list notes;       /* what a file of Shepherd's says that has no effect here */
+    struct fault_list notes;       /* what has no effect here, or may cost something */
 };
 
 /* Reads a file of ours, or Shepherd's HarvestTask, EmulationTask or Experiment

@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -13,6 +14,11 @@
 static _Atomic(int) current_level = LOG_LEVEL_INFO;
 static log_sink_fn current_sink;
 static void *current_sink_arg;
+
+static _Atomic(int) tap_level = -1; /* -1: there is no tap */
+static pthread_mutex_t tap_lock = PTHREAD_MUTEX_INITIALIZER;
+static log_sink_fn current_tap;
+static void *current_tap_arg;
 
 void log_set_level(enum log_level level)
 {
@@ -28,6 +34,24 @@ void log_set_sink(log_sink_fn sink, void *arg)
 {
     current_sink = sink;
     current_sink_arg = arg;
+}
+
+void log_set_tap(enum log_level level, log_sink_fn tap, void *arg)
+{
+    pthread_mutex_lock(&tap_lock);
+    current_tap = tap;
+    current_tap_arg = arg;
+    atomic_store(&tap_level, tap != NULL ? (int)level : -1);
+    pthread_mutex_unlock(&tap_lock);
+}
+
+static void write_tap(enum log_level level, const char *text)
+{
+    pthread_mutex_lock(&tap_lock);
+    if (current_tap != NULL) {
+        current_tap(level, text, current_tap_arg);
+    }
+    pthread_mutex_unlock(&tap_lock);
 }
 
 static void write_stderr(enum log_level level, const char *text)
@@ -60,12 +84,21 @@ void log_write(enum log_level level, const char *format, ...)
     char text[1200];
     va_list args;
 
-    if ((int)level > atomic_load(&current_level)) {
+    bool is_tapped = (int)level <= atomic_load(&tap_level);
+    bool is_wanted = (int)level <= atomic_load(&current_level);
+
+    if (!is_tapped && !is_wanted) {
         return;
     }
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    if (is_tapped) {
+        write_tap(level, text);
+    }
+    if (!is_wanted) {
+        return;
+    }
     if (current_sink != NULL) {
         current_sink(level, text, current_sink_arg);
     } else {

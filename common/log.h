@@ -27,6 +27,10 @@ void log_set_sink(log_sink_fn sink, void *arg);
 /* Written as one write(2); thread safe; no trailing full stop and no newline in the format. */
 void log_write(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/* Besides, every line up to `level` goes to the tap, whatever the level of the process; NULL
+ * ends that, and no thread is in the old one any more when this returns. A tap logs nothing. */
+void log_set_tap(enum log_level level, log_sink_fn tap, void *arg);
+
 #define log_error(...) log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warn(...)  log_write(LOG_LEVEL_WARN, __VA_ARGS__)
 #define log_info(...)  log_write(LOG_LEVEL_INFO, __VA_ARGS__)

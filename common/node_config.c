@@ -3,6 +3,7 @@
  * experiment; the rest is what a person may write for a node, a group or all. */
 #include "common/experiment.h"
 #include "common/experiment_parts.h"
+#include "common/log.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -19,6 +20,13 @@ static const struct enum_name modes[] = {
     {"harvest",  MODE_HARVEST},
     { "emulate", MODE_EMULATE},
     { NULL,      0           }
+};
+static const struct enum_name log_levels[] = {
+    {"error",    LOG_LEVEL_ERROR},
+    { "warning", LOG_LEVEL_WARN },
+    { "info",    LOG_LEVEL_INFO },
+    { "debug",   LOG_LEVEL_DEBUG},
+    { NULL,      0              }
 };
 static const struct enum_name ports[] = {
     {"A",   PORT_A},
@@ -217,13 +225,19 @@ static const struct field log_fields[] = {
      .offset = offsetof(struct log_config, sheep),
      .default_text = "true",
      .help = "the agent's own log" },
+    { .name = "sheep_level",
+     .type = FIELD_ENUM,
+     .offset = offsetof(struct log_config, sheep_level),
+     .enums = log_levels,
+     .default_text = "info",
+     .help = "lines of it that are recorded" },
     { .name = "uart",
      .type = FIELD_MAP,
      .offset = offsetof(struct log_config, uart),
      .sub = &uart_schema,
      .is_optional = true,
      .help = "what the target sends; absent: off" },
-    { .name = NULL                                           },
+    { .name = NULL                        },
 };
 static const struct schema log_schema = { .name = "log",
                                           .fields = log_fields,

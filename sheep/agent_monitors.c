@@ -34,6 +34,18 @@ static bool post_row(void *arg, struct recorder_row *row)
     return is_taken;
 }
 
+/* Any thread: a line of the agent's own log becomes a row. */
+static void tap(enum log_level level, const char *line, void *arg)
+{
+    static const uint32_t levels[] = { [LOG_LEVEL_ERROR] = 40,
+                                       [LOG_LEVEL_WARN] = 30,
+                                       [LOG_LEVEL_INFO] = 20,
+                                       [LOG_LEVEL_DEBUG] = 10 };
+    const struct agent_monitors *self = arg;
+
+    monitors_say(self->monitors, levels[level], line);
+}
+
 static void stop(struct agent *agent)
 {
     struct agent_monitors *self = agent->monitors;
@@ -42,11 +54,12 @@ static void stop(struct agent *agent)
     if (self == NULL) {
         return;
     }
-    monitors_destroy(&self->monitors);
     n_dropped = atomic_load(&self->n_dropped);
     if (n_dropped != 0) {
-        log_warn("%llu rows of monitors were dropped", (unsigned long long)n_dropped);
+        log_warn("%llu rows of monitors found no room", (unsigned long long)n_dropped);
     }
+    log_set_tap(LOG_LEVEL_INFO, NULL, NULL);
+    monitors_destroy(&self->monitors);
     if (self->fd >= 0) {
         close(self->fd);
     }
@@ -83,6 +96,9 @@ static int open_monitors(struct agent *agent, struct agent_monitors *self, struc
 
     self->fd = recorder_link_dup(agent->link);
     self->monitors = monitors_create(&options, &why);
+    if (self->monitors != NULL && options.log->sheep) {
+        log_set_tap((enum log_level)options.log->sheep_level, tap, self);
+    }
     rlog_reader_close(&reader);
     if (self->monitors == NULL && why.code != ERR_NONE) {
         *err = why;

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -77,8 +78,11 @@ void monitors_say(struct monitors *monitors, uint32_t level, const char *text)
 /* Once, and the run goes on. */
 static void say_missing(struct monitors *monitors, const char *what, const struct err *err)
 {
+    char text[sizeof(err->text) + 40];
+
     log_warn("monitor %s is off: %s", what, err->text);
-    monitors_say(monitors, LEVEL_WARNING, err->text);
+    snprintf(text, sizeof(text), "monitor %s is off: %s", what, err->text);
+    monitors_say(monitors, LEVEL_WARNING, text);
 }
 
 static void open_sources(struct monitors *monitors, const struct monitors_options *options)

@@ -37,8 +37,8 @@ struct monitors;
 struct monitors *monitors_create(const struct monitors_options *options, struct err *err);
 void monitors_destroy(struct monitors **monitors);
 
-/* A line of the node's own log; any thread. `level` as the incumbent counts: 10 debug, 20 info,
- * 30 warning, 40 error. */
+/* A line of the node's own log; any thread, harmless on NULL. `level` as the incumbent counts:
+ * 10 debug, 20 info, 30 warning, 40 error. */
 void monitors_say(struct monitors *monitors, uint32_t level, const char *text);
 
 /* ---- for the monitors themselves ---- */

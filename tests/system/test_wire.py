@@ -24,7 +24,7 @@ def key_file(path):
 class Client:
     """A ZeroMQ DEALER with a key of our choice."""
 
-    def __init__(self, flock, name, keys=None, curve=True, identity=None):
+    def __init__(self, flock, name, keys=None, curve=True, identity=None, port=0):
         self.context = zmq.Context()
         self.socket = self.context.socket(zmq.DEALER)
         self.socket.linger = 0
@@ -38,7 +38,7 @@ class Client:
                 public, secret = own["public_key"].encode(), own["secret_key"].encode()
             self.socket.curve_serverkey = server["public_key"].encode()
             self.socket.curve_publickey, self.socket.curve_secretkey = public, secret
-        self.socket.connect(f"tcp://127.0.0.1:{flock.config(name)['port']}")
+        self.socket.connect(f"tcp://127.0.0.1:{flock.config(name)['port'] + port}")
 
     def ask(self, frames, limit_s=1.0):
         """The answer's frames, or None when nobody answers."""

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The thread between the rings and the disk: it compresses chunks, codes edges, sums overviews.
+/* The thread between the rings and the disk; what it makes of jobs is in log_records.h.
  *
  * The recorder's main thread fills buffers that the worker owns and hands them over as jobs, in
  * the order of the log; the worker puts the finished records into the sink. Buffers and jobs

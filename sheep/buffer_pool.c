@@ -6,6 +6,8 @@
 
 bool buffer_pool_init(struct buffer_pool *pool, uint32_t capacity)
 {
+    atomic_init(&pool->head, 0);
+    atomic_init(&pool->tail, 0);
     pool->capacity = capacity;
     pool->buffers = calloc(capacity + 1, sizeof(*pool->buffers));
     return pool->buffers != NULL;

@@ -10,11 +10,14 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
     BACKLOG = 4,
-    READ_TRIES = 1000000
+    READ_TRIES = 50,
+    READ_SPINS = 10, /* of those without a rest: a write takes about a microsecond */
+    READ_REST_NS = 100000
 };
 
 /* The page is copied in words, so that its size must be whole ones. */
@@ -224,6 +227,17 @@ void recorder_page_write(struct recorder_page *page, const struct recorder_page 
     __atomic_store_n(&page->lock, lock + 1, __ATOMIC_RELEASE);
 }
 
+/* A writer that was preempted needs the processor; one that is dead must not hold up the agent:
+ * all tries together take some milliseconds. */
+static void rest_between_tries(int tries)
+{
+    static const struct timespec rest = { 0, READ_REST_NS };
+
+    if (tries >= READ_SPINS) {
+        nanosleep(&rest, NULL);
+    }
+}
+
 bool recorder_page_read(const struct recorder_page *page, struct recorder_page *copy)
 {
     const uint32_t *words = (const uint32_t *)(const void *)page;
@@ -238,6 +252,7 @@ bool recorder_page_read(const struct recorder_page *page, struct recorder_page *
         if (lock % 2 == 0 && __atomic_load_n(&page->lock, __ATOMIC_RELAXED) == lock) {
             return copy->version == RECORDER_IPC_VERSION;
         }
+        rest_between_tries(tries);
     }
     return false;
 }

@@ -113,7 +113,15 @@ static void misbehave(struct board_iss *iss)
         shm_store_u32(&iss->board.shm.control->canary_middle, 0);
     }
     if (config->hang_at != 0 && iss->n_triggers >= config->hang_at) {
-        pru_soc_stop(iss->soc, 0);
+        pru_soc_stop(iss->soc, config->hang_core);
+    }
+    if (config->adc_fault_at != 0 && iss->n_triggers == config->adc_fault_at) {
+        iss->cape.adc[iss->is_emulation ? CAPE_ADC_EMU_I : CAPE_ADC_HRV_V].defect =
+            (enum ads8691_defect)config->adc_fault;
+    }
+    if (config->ddr_stall_at != 0 && iss->n_triggers == config->ddr_stall_at) {
+        pru_soc_stall_ddr(iss->soc, iss->trigger_cycle
+                                        + (uint64_t)config->ddr_stall_us * 1000 / PRU_TICK_NS);
     }
 }
 
@@ -214,7 +222,7 @@ static bool can_go_on(const struct board_iss *iss)
     uint32_t inputs =
         shm_load_u32(&control->input_write_idx) - shm_load_u32(&control->input_read_idx);
 
-    if (!takes_samples(state_of(iss))) {
+    if (!takes_samples(state_of(iss)) || iss->config.impatient) {
         return true;
     }
     return blocks + 2 < PRU_BLOCK_COUNT && edges < PRU_GPIO_EVENT_COUNT / 2

@@ -19,6 +19,14 @@ static const struct enum_name LATENCIES[] = {
     { "random",SIM_LATENCY_RANDOM },
     { 0         },
 };
+static const struct enum_name ADC_FAULTS[] = {
+    {"none",             SIM_ADC_SOUND },
+    { "silent",                 SIM_ADC_SILENT },
+    { "stuck_high",SIM_ADC_STUCK_HIGH },
+    { "same_code",      SIM_ADC_SAME_CODE },
+    { "forgetful",                 SIM_ADC_FORGETFUL },
+    { 0},
+};
 static const struct enum_name TRANSDUCERS[] = {
     {"solar",              TRANSDUCER_SOLAR },
     { "constant",                   TRANSDUCER_CONSTANT },
@@ -133,8 +141,16 @@ static const struct field SIM_FIELDS[] = {
     COUNT(sim_config, hang_at, FIELD_U64, 0, "fault: no sample from this one on"),
     COUNT(sim_config, stall_at, FIELD_U64, 0, "fault: the recorder is held up then"),
     COUNT(sim_config, stall_ms, FIELD_U32, 600000, "for so long; the ring holds 5120"),
+    { AT(sim_config,       impatient), .type = FIELD_BOOL,
+     .help = "fault, board iss: waits neither for room nor for input" },
+    COUNT(sim_config, hang_core, FIELD_U32, 1, "board iss: the core that hang_at stops"),
+    { AT(sim_config,                                       adc_fault), .type = FIELD_ENUM, .enums = ADC_FAULTS,
+     .help = "fault, board iss: of the first ADC in use" },
+    COUNT(sim_config, adc_fault_at, FIELD_U64, 0, "fault, board iss: from this sample on"),
+    COUNT(sim_config, ddr_stall_at, FIELD_U64, 0, "fault, board iss: DDR stalls then, once"),
+    COUNT(sim_config, ddr_stall_us, FIELD_U32, 1000000, "for so long"),
     COUNT(sim_config, overwrite_at, FIELD_U64, 0, "fault: shared memory is overwritten then"),
-    { WORLD(noise_lsb_rms),       .type = FIELD_F64, .maximum = 1000, .unit = "LSB",
+    { WORLD(noise_lsb_rms),                                  .type = FIELD_F64, .maximum = 1000, .unit = "LSB",
      .help = "noise of every ADC" },
     CHANNEL(hrv_dac_V),
     CHANNEL(hrv_adc_V),
@@ -143,10 +159,10 @@ static const struct field SIM_FIELDS[] = {
     CHANNEL(emu_dac_V_B),
     CHANNEL(emu_adc_I_A),
     CHANNEL(emu_adc_I_B),
-    { WORLD(transducer),                                       .type = FIELD_MAP, .sub = &TRANSDUCER_SCHEMA,
+    { WORLD(transducer), .type = FIELD_MAP, .sub = &TRANSDUCER_SCHEMA,
      .help = "what is harvested" },
-    { WORLD(target),                                  .type = FIELD_MAP, .sub = &TARGET_SCHEMA, .help = "what is supplied" },
-    { 0},
+    { WORLD(target),                                       .type = FIELD_MAP, .sub = &TARGET_SCHEMA, .help = "what is supplied" },
+    { 0                                 },
 };
 
 const struct schema sim_config_schema = { "sim", "The world around a simulated board",

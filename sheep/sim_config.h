@@ -26,6 +26,16 @@ enum sim_latency {
     SIM_LATENCY_RANDOM,
 };
 
+/* Board iss: what is wrong with an ADC of the cape; enum ads8691_defect of pru/sim/ads8691.h.
+ */
+enum sim_adc_fault {
+    SIM_ADC_SOUND,
+    SIM_ADC_SILENT,
+    SIM_ADC_STUCK_HIGH,
+    SIM_ADC_SAME_CODE,
+    SIM_ADC_FORGETFUL,
+};
+
 struct sim_config {
     struct world_config world;
     double oscillator_ppm; /* of the PRU's counter against the host's clock */
@@ -40,6 +50,13 @@ struct sim_config {
     uint64_t hang_at;      /* takes no sample from this one on; 0: never */
     uint64_t stall_at;     /* keeps the recorder waiting from this one on; 0: never */
     uint32_t stall_ms;     /* for so long; the ring holds 5.12 s */
+    /* board iss alone */
+    bool impatient;     /* virtual time does not wait for room in the rings, nor for input */
+    uint32_t hang_core; /* which core hang_at stops */
+    enum sim_adc_fault adc_fault;
+    uint64_t adc_fault_at; /* from this sample on; 0: never */
+    uint64_t ddr_stall_at; /* DDR does not answer then, once; 0: never */
+    uint32_t ddr_stall_us;
     uint64_t overwrite_at; /* a canary of the shared memory is lost then; 0: never */
 };
 

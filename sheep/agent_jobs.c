@@ -288,7 +288,7 @@ static void run_release(void *arg)
     struct release_job *job = arg;
     struct store_entry entry;
 
-    if (job->store.retention == RETENTION_RELEASE) {
+    if (!store_keeps(&job->store, job->log)) {
         job->has_failed = store_remove(&job->store, job->log, &job->err) < 0;
         return;
     }
@@ -320,7 +320,7 @@ void agent_release_log(struct agent *agent)
     struct err err = { 0 };
 
     log_info("%s is released", agent->journal.log);
-    if (agent->store.retention == RETENTION_RELEASE) {
+    if (!store_keeps(&agent->store, agent->journal.log)) {
         log_server_forget(agent->logs, agent->journal.log);
     }
     agent_clear_journal(agent);

@@ -97,6 +97,8 @@ static const struct field FIELDS[] = {
      .help = "of the node, as the inventory has it",
      },
     TEXT(sheep_config, "data", data, "data", "folder of recordings, inputs and state"),
+    TEXT(sheep_config, "memory", memory, "/dev/shm",
+         "folder in memory (tmpfs) for recordings with record.where: ram; empty: refuses them"),
     TEXT(sheep_config, "address", address, "*", "to listen at"),
     {
      .name = "port",

@@ -38,6 +38,7 @@ struct sheep_config {
     uint32_t cape;                    /* revision of the real board's: 24 or 25 */
     char calibration_path[PATH_SIZE]; /* "": the EEPROM's */
     char eeprom[PATH_SIZE];           /* of the cape; "": none */
+    char memory[PATH_SIZE];           /* a tmpfs for recordings that touch no disk; "": none */
     uint64_t disk_reserve;
     int retention;
     struct clock_config clock;

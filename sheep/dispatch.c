@@ -266,7 +266,7 @@ static int release_old(const struct call *call, struct err *err)
     if (strcmp(entry.digest, body->digest) != 0) {
         return err_set(err, ERR_CORRUPT, "the digest is not that of %s", body->log);
     }
-    if (agent->store.retention == RETENTION_RELEASE) {
+    if (!store_keeps(&agent->store, body->log)) {
         return remove_log(call, VERB_RELEASED, err);
     }
     entry.is_released = true;

@@ -178,12 +178,15 @@ int plan_make(struct plan *plan, const struct plan_context *context,
         return err_set(err, ERR_INPUT, "the recording would have no sample");
     }
     if (check_source(plan, err) < 0
-        || store_check_space(context->store, plan_bytes(&plan->request.manifest), err) < 0) {
+        || store_check_space(context->store, config->record.where,
+                             plan_bytes(&plan->request.manifest), err)
+               < 0) {
         return -1;
     }
     exists = body->overwrite ? EXISTS_OVERWRITE : config->record.exists;
     if (store_choose(context->store, body->log, exists, plan->log, err) < 0) {
         return -1;
     }
-    return store_log_path(context->store, plan->log, plan->request.log_folder, err);
+    return store_new_path(context->store, plan->log, config->record.where,
+                          plan->request.log_folder, err);
 }

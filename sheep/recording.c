@@ -3,11 +3,11 @@
 
 #include "common/log.h"
 #include "common/vsource_derive.h"
+#include "sheep/space.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum {
@@ -45,15 +45,17 @@ static uint32_t record_mask(const struct rlog_manifest *manifest)
     return mask;
 }
 
-static int free_space(const char *path, uint64_t *bytes, struct err *err)
+static bool is_in_memory(const struct recording *recording)
 {
-    struct statvfs status;
+    return recording->request.manifest.config.record.where == WHERE_RAM;
+}
 
-    if (statvfs(path, &status) < 0) {
-        return err_set_errno(err, "space at %s", path);
-    }
-    *bytes = (uint64_t)status.f_bavail * status.f_frsize;
-    return 0;
+/* What stays free, and what may still be on its way when the end is decided. */
+static uint64_t space_to_keep(const struct recording *recording)
+{
+    return SPACE_MARGIN_BYTES
+           + (is_in_memory(recording) ? SPACE_MEMORY_RESERVE
+                                      : recording->options.disk_reserve_bytes);
 }
 
 /* Uncompressed, because what a noisy signal compresses to is known only afterwards. */
@@ -62,7 +64,7 @@ static int check_space(const struct recording *recording, struct err *err)
     const struct rlog_manifest *manifest = &recording->request.manifest;
     char folder[PATH_SIZE];
     uint64_t available = 0;
-    uint64_t needed = recording->options.disk_reserve_bytes + SPACE_MARGIN_BYTES;
+    uint64_t needed = space_to_keep(recording);
     char *slash = NULL;
 
     snprintf(folder, sizeof(folder), "%s", recording->request.log_folder);
@@ -70,7 +72,8 @@ static int check_space(const struct recording *recording, struct err *err)
     if (slash != NULL) {
         *slash = '\0';
     }
-    if (free_space(slash == NULL ? "." : folder, &available, err) < 0) {
+    if (space_free(slash == NULL ? "." : folder, is_in_memory(recording), &available, err)
+        < 0) {
         return -1;
     }
     if (recording->stop_sample != PRU_NO_STOP) {
@@ -79,7 +82,8 @@ static int check_space(const struct recording *recording, struct err *err)
     }
     if (available < needed) {
         return err_set(
-            err, ERR_NO_SPACE, "the disk has %llu MB free, the recording may need %llu MB",
+            err, ERR_NO_SPACE, "the %s has %llu MB free, the recording may need %llu MB",
+            is_in_memory(recording) ? "memory" : "disk",
             (unsigned long long)(available / 1000000), (unsigned long long)(needed / 1000000));
     }
     return 0;
@@ -304,13 +308,14 @@ static void watch_space(struct recording *recording)
         return;
     }
     recording->next_space_mono_ns = now_ns + SPACE_INTERVAL_MS * NS_PER_MS;
-    if (free_space(recording->request.log_folder, &available, &err) < 0
-        || available >= recording->options.disk_reserve_bytes + SPACE_MARGIN_BYTES) {
+    if (space_free(recording->request.log_folder, is_in_memory(recording), &available, &err) < 0
+        || available >= space_to_keep(recording)) {
         return;
     }
     recording->is_out_of_space = true;
     recording->reason = RLOG_END_NO_SPACE;
-    recording_remark(recording, "ended early: the disk has only %llu MB left",
+    recording_remark(recording, "ended early: the %s has only %llu MB left",
+                     is_in_memory(recording) ? "memory" : "disk",
                      (unsigned long long)(available / 1000000));
     if (pru_link_stop_at(&recording->link, 0, &err) < 0) {
         recording_fail(recording, err.text);

@@ -3,6 +3,7 @@
 
 #include "common/rlog.h"
 #include "common/schema.h"
+#include "sheep/space.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -11,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum {
@@ -47,6 +47,33 @@ static const struct schema SCHEMA = {
     .size = sizeof(struct store_entry),
 };
 
+/* A name of its own below the tmpfs, since several agents of one machine may share that: FNV-1a
+ * over where the recordings are. */
+static int choose_memory(struct store *store, const char *parent, struct err *err)
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+    char *real = NULL;
+
+    if (parent[0] == '\0') {
+        return 0;
+    }
+    real = realpath(store->recordings, NULL);
+    if (real == NULL) {
+        return err_set_errno(err, "%s", store->recordings);
+    }
+    for (const char *at = real; *at != '\0'; at++) {
+        hash = (hash ^ (uint8_t)*at) * UINT64_C(1099511628211);
+    }
+    free(real);
+    snprintf(store->memory_parent, sizeof(store->memory_parent), "%s", parent);
+    if ((size_t)snprintf(store->memory, sizeof(store->memory), "%s/sheep-%016" PRIx64, parent,
+                         hash)
+        >= sizeof(store->memory)) {
+        return err_set(err, ERR_INPUT, "path is too long: %s", parent);
+    }
+    return 0;
+}
+
 int store_open(struct store *store, const struct sheep_config *config, struct err *err)
 {
     memset(store, 0, sizeof(*store));
@@ -57,20 +84,68 @@ int store_open(struct store *store, const struct sheep_config *config, struct er
         || dir_make(store->recordings, 0755, err) < 0) {
         return -1;
     }
-    return dir_make(store->index, 0755, err);
+    if (dir_make(store->index, 0755, err) < 0) {
+        return -1;
+    }
+    return choose_memory(store, config->memory, err);
+}
+
+static int log_path_in(const char *folder, const char *log, char path[PATH_SIZE],
+                       struct err *err)
+{
+    if (!name_is_safe(log, PROTO_NAME_SIZE - 1)) {
+        return err_set(err, ERR_INPUT, "a log cannot have this name");
+    }
+    if ((size_t)snprintf(path, PATH_SIZE, "%s/%s%s", folder, log, SUFFIX) >= PATH_SIZE) {
+        return err_set(err, ERR_INPUT, "path of log %s is too long", log);
+    }
+    return 0;
+}
+
+bool store_is_in_memory(const struct store *store, const char *log)
+{
+    char path[PATH_SIZE];
+    struct stat status;
+
+    return store->memory[0] != '\0' && log_path_in(store->memory, log, path, NULL) == 0
+           && lstat(path, &status) == 0;
 }
 
 int store_log_path(const struct store *store, const char *log, char path[PATH_SIZE],
                    struct err *err)
 {
-    if (!name_is_safe(log, PROTO_NAME_SIZE - 1)) {
-        return err_set(err, ERR_INPUT, "a log cannot have this name");
+    return log_path_in(store_is_in_memory(store, log) ? store->memory : store->recordings, log,
+                       path, err);
+}
+
+/* Everybody may write to a tmpfs: a folder that somebody else made is not used. */
+static int make_memory(const struct store *store, struct err *err)
+{
+    struct stat status;
+
+    if (store->memory[0] == '\0') {
+        return err_set(
+            err, ERR_INPUT,
+            "this node keeps no recording in memory: name a tmpfs as `memory` in its "
+            "sheep.yaml, or record with where: disk");
     }
-    if ((size_t)snprintf(path, PATH_SIZE, "%s/%s%s", store->recordings, log, SUFFIX)
-        >= PATH_SIZE) {
-        return err_set(err, ERR_INPUT, "path of log %s is too long", log);
+    if ((mkdir(store->memory, 0700) < 0 && errno != EEXIST)
+        || lstat(store->memory, &status) < 0) {
+        return err_set_errno(err, "%s", store->memory);
+    }
+    if (!S_ISDIR(status.st_mode) || status.st_uid != geteuid()) {
+        return err_set(err, ERR_INPUT, "%s belongs to somebody else: remove it", store->memory);
     }
     return 0;
+}
+
+int store_new_path(const struct store *store, const char *log, enum record_where where,
+                   char path[PATH_SIZE], struct err *err)
+{
+    if (where == WHERE_RAM && make_memory(store, err) < 0) {
+        return -1;
+    }
+    return log_path_in(where == WHERE_RAM ? store->memory : store->recordings, log, path, err);
 }
 
 /* A link is no log: it could lead out of the folder. */
@@ -164,28 +239,39 @@ int store_choose(const struct store *store, const char *wanted, enum record_exis
 
 uint64_t store_free_bytes(const struct store *store)
 {
-    struct statvfs status;
+    uint64_t bytes = 0;
 
-    if (statvfs(store->recordings, &status) < 0) {
-        return 0;
-    }
-    return (uint64_t)status.f_bavail * status.f_frsize;
+    return space_free(store->recordings, false, &bytes, NULL) < 0 ? 0 : bytes;
 }
 
-int store_check_space(const struct store *store, uint64_t needed_bytes, struct err *err)
+int store_check_space(const struct store *store, enum record_where where, uint64_t needed_bytes,
+                      struct err *err)
 {
-    uint64_t free_bytes = store_free_bytes(store);
+    bool is_memory = where == WHERE_RAM;
+    uint64_t reserve_bytes = is_memory ? SPACE_MEMORY_RESERVE : store->reserve_bytes;
+    uint64_t free_bytes = 0;
     uint64_t total = 0;
 
-    if (__builtin_add_overflow(needed_bytes, store->reserve_bytes, &total)
-        || total > free_bytes) {
+    if (is_memory && make_memory(store, err) < 0) {
+        return -1;
+    }
+    if (space_free(is_memory ? store->memory : store->recordings, is_memory, &free_bytes, err)
+        < 0) {
+        return -1;
+    }
+    if (__builtin_add_overflow(needed_bytes, reserve_bytes, &total) || total > free_bytes) {
         return err_set(err, ERR_NO_SPACE,
-                       "disk: %.1f MB are free, the recording may need %.1f MB, and %.1f MB "
+                       "%s: %.1f MB are free, the recording may need %.1f MB, and %.1f MB "
                        "stay in reserve",
-                       (double)free_bytes / 1e6, (double)needed_bytes / 1e6,
-                       (double)store->reserve_bytes / 1e6);
+                       is_memory ? "memory" : "disk", (double)free_bytes / 1e6,
+                       (double)needed_bytes / 1e6, (double)reserve_bytes / 1e6);
     }
     return 0;
+}
+
+bool store_keeps(const struct store *store, const char *log)
+{
+    return store->retention != RETENTION_RELEASE && !store_is_in_memory(store, log);
 }
 
 int store_remove(const struct store *store, const char *log, struct err *err)
@@ -208,14 +294,14 @@ int store_remove(const struct store *store, const char *log, struct err *err)
     return 0;
 }
 
-int store_each(const struct store *store, void (*fn)(void *arg, const char *log), void *arg,
-               struct err *err)
+static int each_in(const struct store *store, const char *folder,
+                   void (*fn)(void *arg, const char *log), void *arg, struct err *err)
 {
     struct dirent **entries = NULL;
-    int n_entries = scandir(store->recordings, &entries, NULL, alphasort);
+    int n_entries = scandir(folder, &entries, NULL, alphasort);
 
     if (n_entries < 0) {
-        return err_set_errno(err, "%s", store->recordings);
+        return err_set_errno(err, "%s", folder);
     }
     for (int i = 0; i < n_entries; i++) {
         char *name = entries[i]->d_name;
@@ -232,6 +318,18 @@ int store_each(const struct store *store, void (*fn)(void *arg, const char *log)
     }
     free(entries);
     return 0;
+}
+
+int store_each(const struct store *store, void (*fn)(void *arg, const char *log), void *arg,
+               struct err *err)
+{
+    if (each_in(store, store->recordings, fn, arg, err) < 0) {
+        return -1;
+    }
+    if (store->memory[0] == '\0' || access(store->memory, F_OK) < 0) {
+        return 0; /* nothing was recorded there yet */
+    }
+    return each_in(store, store->memory, fn, arg, err);
 }
 
 uint64_t store_log_bytes(const struct store *store, const char *log)

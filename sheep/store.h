@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The folder of recordings: names, sizes, what is known of each log, and room for more.
  *
- * A log is DATA/recordings/NAME.rlog; what was found out about a closed one stands beside it in
- * DATA/state/index/NAME.yaml, since a digest takes long to compute again. One thread. */
+ * A log is DATA/recordings/NAME.rlog, or for record.where: ram it lies in a folder of this
+ * node's own in memory, until it is released or the node is switched off; what was found out
+ * about a closed one stands beside it in DATA/state/index/NAME.yaml, since a digest takes long
+ * to compute again. One thread. */
 #ifndef SHEEP_STORE_H
 #define SHEEP_STORE_H
 
@@ -18,6 +20,8 @@
 struct store {
     char recordings[PATH_SIZE];
     char index[PATH_SIZE];
+    char memory_parent[PATH_SIZE]; /* "": this node keeps nothing in memory */
+    char memory[PATH_SIZE];        /* made when it is needed first */
     uint64_t reserve_bytes;
     int retention; /* enum retention */
 };
@@ -25,10 +29,15 @@ struct store {
 MUST_CHECK int store_open(struct store *store, const struct sheep_config *config,
                           struct err *err);
 
-/* Folder of a log. ERR_INPUT when the name could leave the folder. */
+/* Folder of a log that may exist. ERR_INPUT when the name could leave the folder. */
 MUST_CHECK int store_log_path(const struct store *store, const char *log, char path[PATH_SIZE],
                               struct err *err);
 bool store_has(const struct store *store, const char *log);
+bool store_is_in_memory(const struct store *store, const char *log);
+
+/* Folder that a new log shall get. ERR_INPUT when there is no memory for it. */
+MUST_CHECK int store_new_path(const struct store *store, const char *log,
+                              enum record_where where, char path[PATH_SIZE], struct err *err);
 
 /* What is known of a closed log. */
 struct store_entry {
@@ -62,8 +71,11 @@ uint64_t store_free_bytes(const struct store *store);
 
 /* ERR_NO_SPACE, with the numbers, when needed_bytes and the reserve are more than what is free.
  */
-MUST_CHECK int store_check_space(const struct store *store, uint64_t needed_bytes,
-                                 struct err *err);
+MUST_CHECK int store_check_space(const struct store *store, enum record_where where,
+                                 uint64_t needed_bytes, struct err *err);
+
+/* Whether a log that herd has whole stays here: `retention` says so, for logs on the disk. */
+bool store_keeps(const struct store *store, const char *log);
 
 /* Removes the log and what is known of it. */
 MUST_CHECK int store_remove(const struct store *store, const char *log, struct err *err);

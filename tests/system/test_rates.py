@@ -1,7 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Nodes of one run that store at different rates, a part, or only the overview."""
+import glob
 import json
+import os
+import shutil
+import signal
+import tempfile
 
 import h5py
 import numpy
@@ -68,6 +73,44 @@ def test_rates_of_one_run():
         for path in paths[:2]:
             checked = support("h5_check.py", path)
             assert checked.status == 0, str(checked)
+
+
+def test_a_recording_in_memory_touches_no_disk():
+    """Seen in memory while it runs, never among the recordings, gone when herd has it."""
+    memory = tempfile.mkdtemp(prefix="bw-memory-", dir="/dev/shm")
+
+    def in_memory(name, config):
+        config.update(memory=memory, retention="keep")
+
+    def logs(folder):
+        return sorted(glob.glob(os.path.join(folder, "*.rlog")))
+
+    try:
+        with Flock(2, change=in_memory) as flock:
+            content = dict(EXPERIMENT, name="ram", duration="4 s", nodes={
+                "sheep0": {"record": {"where": "ram"}}, "sheep1": {}})
+            path = flock.experiment(content)
+            run = flock.spawn("run", path, "-o", flock.results)
+            harness.wait_for("a log in memory", lambda: logs(os.path.join(memory, "sheep-*")), 20)
+            assert logs(flock.data("sheep0", "recordings")) == []
+            assert run.wait(60) == 0
+            for name in flock.names:
+                shown = flock.herd("verify", flock.file_of(name, "hrv_ram_"))
+                assert shown.status == 0, str(shown)
+            assert len(logs(flock.data("sheep1", "recordings"))) == 1  # retention keeps it
+            assert logs(flock.data("sheep0", "recordings")) == []
+            harness.wait_for("memory given back",
+                             lambda: not logs(os.path.join(memory, "sheep-*")))
+            for name in flock.names:
+                flock.kill(name, signal.SIGTERM)
+                config = flock.config(name)
+                config["memory"] = ""
+                flock.write_config(name, config)
+                flock.start(name)
+            refused = flock.run(dict(content, name="none"))
+            assert refused.status != 0 and "sheep.yaml" in str(refused), str(refused)
+    finally:
+        shutil.rmtree(memory)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 #include "sheep/config.h"
 #include "sheep/input_store.h"
 #include "sheep/node_journal.h"
+#include "sheep/space.h"
 #include "sheep/store.h"
 
 #include <setjmp.h>
@@ -98,6 +99,82 @@ static void test_a_taken_name_is_numbered_refused_or_overwritten(void **state)
     assert_true(store_has(&f->store, "run_1"));
 }
 
+static void count(void *arg, const char *log)
+{
+    (void)log;
+    (*(unsigned *)arg)++;
+}
+
+static void make_log_in(struct fixture *f, const char *name, enum record_where where)
+{
+    struct rlog_manifest manifest = { .node = "sheep0", .experiment = 5 };
+    char path[PATH_SIZE];
+    struct rlog_writer *writer = NULL;
+
+    assert_int_equal(store_new_path(&f->store, name, where, path, &f->err), 0);
+    writer = rlog_writer_create(path, &manifest, &f->err);
+    assert_non_null(writer);
+    rlog_writer_destroy(&writer);
+}
+
+static void test_a_log_in_memory_is_found_listed_and_not_kept(void **state)
+{
+    struct fixture *f = *state;
+    char name[PROTO_NAME_SIZE];
+    char path[PATH_SIZE];
+    unsigned n_logs = 0;
+
+    f->config.retention = RETENTION_KEEP;
+    snprintf(f->config.memory, sizeof(f->config.memory), "%s", f->folder);
+    assert_int_equal(store_open(&f->store, &f->config, &f->err), 0);
+    make_log_in(f, "card", WHERE_DISK);
+    make_log_in(f, "run", WHERE_RAM);
+    assert_true(store_has(&f->store, "run"));
+    assert_true(store_is_in_memory(&f->store, "run"));
+    assert_false(store_is_in_memory(&f->store, "card"));
+    assert_int_equal(store_log_path(&f->store, "run", path, &f->err), 0);
+    assert_memory_equal(path, f->store.memory, strlen(f->store.memory));
+    assert_null(strstr(path, "recordings"));
+    assert_true(store_keeps(&f->store, "card"));
+    assert_false(store_keeps(&f->store, "run"));
+    assert_int_equal(store_each(&f->store, count, &n_logs, &f->err), 0);
+    assert_int_equal(n_logs, 2);
+    assert_int_equal(store_choose(&f->store, "run", EXISTS_NUMBER, name, &f->err), 0);
+    assert_string_equal(name, "run_1");
+    assert_int_equal(store_remove(&f->store, "run", &f->err), 0);
+    assert_false(store_has(&f->store, "run"));
+}
+
+static void test_without_memory_of_its_own_a_node_refuses(void **state)
+{
+    struct fixture *f = *state;
+    char path[PATH_SIZE];
+    char target[PATH_SIZE];
+
+    assert_int_equal(store_new_path(&f->store, "run", WHERE_RAM, path, &f->err), -1);
+    assert_non_null(strstr(f->err.text, "sheep.yaml"));
+    snprintf(f->config.memory, sizeof(f->config.memory), "%s", f->folder);
+    assert_int_equal(store_open(&f->store, &f->config, &f->err), 0);
+    snprintf(target, sizeof(target), "%s/data", f->folder);
+    assert_int_equal(symlink(target, f->store.memory), 0); /* somebody's trap */
+    assert_int_equal(store_new_path(&f->store, "run", WHERE_RAM, path, &f->err), -1);
+    assert_int_equal(store_check_space(&f->store, WHERE_RAM, 1, &f->err), -1);
+    assert_int_equal(unlink(f->store.memory), 0);
+    assert_int_equal(store_check_space(&f->store, WHERE_RAM, 1, &f->err), 0);
+    assert_int_equal(store_check_space(&f->store, WHERE_RAM, UINT64_C(1) << 50, &f->err), -1);
+    assert_int_equal(f->err.code, ERR_NO_SPACE);
+    assert_memory_equal(f->err.text, "memory:", 7);
+}
+
+static void test_available_memory_is_read(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        space_parse_available("MemTotal: 500 kB\nMemAvailable:     1234 kB\nX: 1 kB\n"),
+        1234 * 1024);
+    assert_int_equal(space_parse_available("MemTotal: 500 kB\n"), 0);
+}
+
 static void test_names_do_not_leave_the_folder(void **state)
 {
     static const char *const NAMES[] = {
@@ -164,13 +241,13 @@ static void test_space_counts_the_reserve(void **state)
     uint64_t free_bytes = store_free_bytes(&f->store);
 
     assert_true(free_bytes > 0);
-    assert_int_equal(store_check_space(&f->store, 1000, &f->err), 0);
-    assert_int_equal(store_check_space(&f->store, free_bytes * 2, &f->err), -1);
+    assert_int_equal(store_check_space(&f->store, WHERE_DISK, 1000, &f->err), 0);
+    assert_int_equal(store_check_space(&f->store, WHERE_DISK, free_bytes * 2, &f->err), -1);
     assert_int_equal(f->err.code, ERR_NO_SPACE);
     assert_non_null(strstr(f->err.text, "disk"));
-    assert_int_equal(store_check_space(&f->store, UINT64_MAX, &f->err), -1);
+    assert_int_equal(store_check_space(&f->store, WHERE_DISK, UINT64_MAX, &f->err), -1);
     f->store.reserve_bytes = UINT64_MAX;
-    assert_int_equal(store_check_space(&f->store, 1000, &f->err), -1);
+    assert_int_equal(store_check_space(&f->store, WHERE_DISK, 1000, &f->err), -1);
 }
 
 /* ---- inputs ---- */
@@ -322,6 +399,9 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_a_taken_name_is_numbered_refused_or_overwritten),
+        TEST(test_a_log_in_memory_is_found_listed_and_not_kept),
+        TEST(test_without_memory_of_its_own_a_node_refuses),
+        TEST(test_available_memory_is_read),
         TEST(test_names_do_not_leave_the_folder),
         TEST(test_the_list_tells_what_is_known),
         TEST(test_space_counts_the_reserve),

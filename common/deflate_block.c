@@ -25,25 +25,55 @@ static const uint8_t HEADER_ORDER[N_HEADER_SYMBOLS] = { 16, 17, 18, 0, 8,  7, 9,
 static const uint8_t
     HEADER_EXTRA[N_HEADER_SYMBOLS] = { [REPEAT_LAST] = 2, [ZEROS_FEW] = 3, [ZEROS_MANY] = 7 };
 
-/* Four tables, because the next byte often is the same and would wait for its count. */
+/* A table for each quarter, filled in turn: the next byte often is the same, and would wait for
+ * its count. */
 static void count_bytes(struct deflate_block *block)
 {
-    uint32_t counts[4][N_LITERALS] = { 0 };
-    size_t at = 0;
+    const uint8_t *bytes = block->bytes;
+    size_t quarter = block->size / DEFLATE_QUARTERS;
 
-    for (; at + 4 <= block->size; at += 4) {
-        counts[0][block->bytes[at]]++;
-        counts[1][block->bytes[at + 1]]++;
-        counts[2][block->bytes[at + 2]]++;
-        counts[3][block->bytes[at + 3]]++;
+    memset(block->quarters, 0, sizeof(block->quarters));
+    for (size_t i = 0; i < quarter; i++) {
+        block->quarters[0][bytes[i]]++;
+        block->quarters[1][bytes[quarter + i]]++;
+        block->quarters[2][bytes[2 * quarter + i]]++;
+        block->quarters[3][bytes[3 * quarter + i]]++;
     }
-    for (; at < block->size; at++) {
-        counts[0][block->bytes[at]]++;
+    for (size_t i = DEFLATE_QUARTERS * quarter; i < block->size; i++) {
+        block->quarters[DEFLATE_QUARTERS - 1][bytes[i]]++;
     }
     memset(block->counts, 0, sizeof(block->counts));
     for (unsigned i = 0; i < N_LITERALS; i++) {
-        block->counts[i] = counts[0][i] + counts[1][i] + counts[2][i] + counts[3][i];
+        block->counts[i] = block->quarters[0][i] + block->quarters[1][i] + block->quarters[2][i]
+                           + block->quarters[3][i];
     }
+}
+
+static uint64_t sum_of_squares(const uint32_t *counts)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < N_LITERALS; i++) {
+        sum += (uint64_t)counts[i] * counts[i];
+    }
+    return sum;
+}
+
+/* How probable two bytes of one quarter are the same, beside two of all: a quarter more is a
+ * third of a bit a byte. */
+bool deflate_block_drifts(const struct deflate_block *block)
+{
+    uint32_t all[N_LITERALS];
+    uint64_t parts = 0;
+
+    for (unsigned i = 0; i < N_LITERALS; i++) {
+        all[i] = block->quarters[0][i] + block->quarters[1][i] + block->quarters[2][i]
+                 + block->quarters[3][i];
+    }
+    for (unsigned q = 0; q < DEFLATE_QUARTERS; q++) {
+        parts += sum_of_squares(block->quarters[q]);
+    }
+    return parts * DEFLATE_QUARTERS * 4 > sum_of_squares(all) * 5;
 }
 
 /* ---- the code lengths, as the block's header tells them ---- */
@@ -138,16 +168,12 @@ static void put_header(const struct deflate_header *header, struct bits *bits)
 /* Neighbours that are the same are more than chance makes of such counts. */
 static bool has_runs(const struct deflate_block *block)
 {
-    uint64_t n_pairs = 0;
     size_t n_equal = 0;
 
     for (size_t i = 0; i + 1 < block->size; i++) {
         n_equal += block->bytes[i] == block->bytes[i + 1];
     }
-    for (unsigned i = 0; i < N_LITERALS; i++) {
-        n_pairs += (uint64_t)block->counts[i] * block->counts[i];
-    }
-    return n_equal > n_pairs / block->size + block->size / 16;
+    return n_equal > sum_of_squares(block->counts) / block->size + block->size / 16;
 }
 
 static size_t run_end(const struct deflate_block *block, size_t at)

@@ -8,10 +8,12 @@
 #include "common/deflate_code.h"
 #include "common/huffman.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum {
+    DEFLATE_QUARTERS = 4,
     DEFLATE_BLOCK_BYTES = 65535,
     DEFLATE_BLOCK_RUNS = DEFLATE_BLOCK_BYTES / (DEFLATE_MIN_MATCH + 1) + 1
 };
@@ -37,6 +39,7 @@ struct deflate_block {
     size_t size;
     uint64_t cost_bits; /* of the whole block */
     uint32_t counts[HUFFMAN_SYMBOLS];
+    uint32_t quarters[DEFLATE_QUARTERS][256]; /* of the bytes alone */
     unsigned n_runs;
     struct deflate_run runs[DEFLATE_BLOCK_RUNS];
     struct huffman huffman;
@@ -46,7 +49,11 @@ struct deflate_block {
 /* Looks at 1 to DEFLATE_BLOCK_BYTES bytes and finds how to write them; cost_bits is exact. */
 void deflate_block_plan(struct deflate_block *block, const uint8_t *bytes, size_t size);
 
-/* The same for bytes that are known to be all alike. */
+/* After deflate_block_plan: the bytes change so much on their way that each quarter would be
+ * better off with a block of its own. */
+bool deflate_block_drifts(const struct deflate_block *block);
+
+/* The same as deflate_block_plan for bytes that are known to be all alike. */
 void deflate_block_plan_run(struct deflate_block *block, const uint8_t *bytes, size_t size);
 
 /* Writes it, not as the last block of its stream. */

@@ -11,11 +11,12 @@
 
 enum {
     HASH_BITS = 12,
-    PROBE_STEP = 4,    /* of the places that are remembered */
-    PROBE_PART = 4,    /* a quarter of the plane is looked up in the rest */
-    PROBE_LEAST = 512, /* a plane that is shorter is always tried */
-    MATCH_BITS = 20,   /* that one costs, roughly */
-    MARGIN = 128,      /* headers, sums, and what may be written over */
+    PROBE_STEP = 4,     /* of the places that are remembered */
+    PROBE_PART = 4,     /* a quarter of the plane is looked up in the rest */
+    SPLIT_LEAST = 2048, /* a block's header is not for nothing */
+    PROBE_LEAST = 512,  /* a plane that is shorter is always tried */
+    MATCH_BITS = 20,    /* that one costs, roughly */
+    MARGIN = 128,       /* headers, sums, and what may be written over */
     RAW_BITS = 3 + 7 + 32
 };
 
@@ -180,33 +181,82 @@ static bool is_constant(const uint8_t *bytes, size_t size)
     return memcmp(bytes, bytes + 1, size - 1) == 0;
 }
 
-static bool put_block(struct plane_deflate *state, struct output *output, const uint8_t *bytes,
-                      size_t size)
+static bool put_planned(const struct deflate_block *block, struct output *output)
 {
-    struct deflate_block *block = &state->block;
-    uint64_t raw_bits = 8 * (uint64_t)size + RAW_BITS;
-    uint64_t best_bits = 0;
-
-    if (is_constant(bytes, size)) {
-        adler_add_repeated(&output->sum, bytes, 1, size);
-        deflate_block_plan_run(block, bytes, size);
-    } else {
-        adler_add(&output->sum, bytes, size);
-        deflate_block_plan(block, bytes, size);
-        best_bits = block->cost_bits < raw_bits ? block->cost_bits : raw_bits;
-        if (is_repetitive(state, bytes, size, best_bits * 16 / size)
-            && put_by_zlib(state, output, bytes, size, best_bits)) {
-            return true;
-        }
-    }
-    if (block->cost_bits >= raw_bits) {
-        return put_raw(output, bytes, size);
+    if (block->cost_bits >= 8 * (uint64_t)block->size + RAW_BITS) {
+        return put_raw(output, block->bytes, block->size);
     }
     if (room(output) < block->cost_bits / 8 + MARGIN / 2) {
         return false;
     }
     deflate_block_put(block, &output->bits);
     return true;
+}
+
+static size_t quarter_size(size_t size, unsigned quarter)
+{
+    size_t part = size / DEFLATE_QUARTERS;
+
+    return quarter + 1 < DEFLATE_QUARTERS ? part : size - quarter * part;
+}
+
+/* Bits that the quarters take, each as a block. */
+static uint64_t cost_of_quarters(struct deflate_block *block, const uint8_t *bytes, size_t size)
+{
+    uint64_t cost = 0;
+
+    for (unsigned q = 0; q < DEFLATE_QUARTERS; q++) {
+        deflate_block_plan(block, bytes + q * (size / DEFLATE_QUARTERS), quarter_size(size, q));
+        cost += block->cost_bits;
+    }
+    return cost;
+}
+
+static bool put_quarters(struct deflate_block *block, struct output *output,
+                         const uint8_t *bytes, size_t size)
+{
+    for (unsigned q = 0; q < DEFLATE_QUARTERS; q++) {
+        deflate_block_plan(block, bytes + q * (size / DEFLATE_QUARTERS), quarter_size(size, q));
+        if (!put_planned(block, output)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool put_block(struct plane_deflate *state, struct output *output, const uint8_t *bytes,
+                      size_t size)
+{
+    struct deflate_block *block = &state->block;
+    uint64_t raw_bits = 8 * (uint64_t)size + RAW_BITS;
+    uint64_t whole_bits = 0;
+    uint64_t best_bits = 0;
+
+    if (is_constant(bytes, size)) {
+        adler_add_repeated(&output->sum, bytes, 1, size);
+        deflate_block_plan_run(block, bytes, size);
+        return put_planned(block, output);
+    }
+    adler_add(&output->sum, bytes, size);
+    deflate_block_plan(block, bytes, size);
+    whole_bits = block->cost_bits;
+    best_bits = whole_bits < raw_bits ? whole_bits : raw_bits;
+    if (size >= SPLIT_LEAST && deflate_block_drifts(block)) {
+        uint64_t split_bits = cost_of_quarters(block, bytes, size);
+
+        best_bits = split_bits < best_bits ? split_bits : best_bits;
+    }
+    if (is_repetitive(state, bytes, size, best_bits * 16 / size)
+        && put_by_zlib(state, output, bytes, size, best_bits)) {
+        return true;
+    }
+    if (best_bits < whole_bits && best_bits < raw_bits) {
+        return put_quarters(block, output, bytes, size);
+    }
+    if (block->size != size) {
+        deflate_block_plan(block, bytes, size);
+    }
+    return put_planned(block, output);
 }
 
 /* Planes that all are of the same byte share a block; others have their own, or several. */

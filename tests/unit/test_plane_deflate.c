@@ -91,13 +91,15 @@ static uint32_t signal_at(unsigned kind, uint32_t n)
         return random_bits(32);
     case 11:
         return n / 2500 * 70000;
+    case 12:
+        return 100000 + n / 100 + random_bits(3); /* noise on a slow drift */
     default:
         return n % 5000 * 2654435761u;
     }
 }
 
 enum {
-    N_SIGNALS = 13
+    N_SIGNALS = 14
 };
 
 static void make_planes(unsigned kind, uint8_t *planes)
@@ -152,6 +154,8 @@ static void test_noise_is_coded_close_to_its_entropy(void **state)
     assert_in_range(check(deflate, planes, ROWS, 4), 8750, 9000);
     make_planes(0, planes);
     assert_in_range(check(deflate, planes, ROWS, 4), 1, 130);
+    make_planes(12, planes); /* each quarter has 25 of the 100 values that the whole has */
+    assert_in_range(check(deflate, planes, ROWS, 4), 1, 6600);
     make_planes(10, planes);
     assert_int_equal(check(deflate, planes, ROWS, 4), sizeof(planes));
     plane_deflate_destroy(&deflate);

@@ -275,7 +275,7 @@ def main():
         vectors(suites)
         system_tests(suites)
         coverage(suites)
-        suites.suite("model", ["sh", "tests/model/run.sh"], 600)
+        suites.suite("model", ["sh", "tests/model/run.sh"], 600, {"BW_BUILD": RELEASE})
         suites.suite("mutants", [PYTHON, "tests/mutants.py"], 1200)
 
     print("== the slowest suites")

@@ -1,7 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Checks the start protocol's model: exhaustively for two nodes, and with hashed states for three;
-# then breaks the protocol on purpose and demands that each breach is found.
+# then breaks the protocol on purpose and demands that each breach is found. Model and code are tied
+# together: random runs of the model are replayed on the node's code, and schedules of the simulator
+# must be runs of the model. BW_TRACES: how many of the model's (200) and BW_SCHEDULES: of the
+# simulator's (1500); BW_BUILD names the build folder, without which that part is left out.
 set -eu
 model=$(cd "$(dirname "$0")" && pwd)/start.pml
 command -v spin > /dev/null || {
@@ -46,5 +49,59 @@ for breach in GO_WITHOUT_ARM CANCEL_LIE NO_GO_GUARD GO_CHECK JOURNAL_LATE; do
     check "broken: $breach" "-DN=2 -DNET=2 -DBREAK_$breach" "-DBITSTATE" "-w28 -k3"
     expect 1
 done
+
+# Runs of the model: herd with faults, and an imp that says anything at any time.
+model_runs() { # first, last
+    run=$1
+    while [ "$run" -le "$2" ]; do
+        if [ $((run % 2)) = 0 ]; then
+            options="-DIMP -DMILD=5"
+        else
+            options="-DZOMBIE -DMILD=$((run / 2 % 4 + 1))"
+        fi
+        # shellcheck disable=SC2086
+        spin -T -n"$run" -u4000 -DN=3 -DNET=3 -DTRACE $options "$model" > run.log
+        grep -E '^[[:space:]]*[MPR] ' run.log || true
+        echo "="
+        run=$((run + 1))
+    done
+}
+judge() { # status, what
+    if [ "$1" = 0 ]; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "failed: $2"
+    fi
+}
+build=${BW_BUILD:-}
+if [ -x "$build/tests/start_replay" ] && [ -x "$build/tests/unit/start_sim" ]; then
+    traces=${BW_TRACES:-200}
+    model_runs 1 $((traces / 2)) > first.txt &
+    model_runs $((traces / 2 + 1)) "$traces" > second.txt
+    wait $!
+    status=0
+    cat first.txt second.txt | "$build/tests/start_replay" || status=$?
+    judge $status "runs of the model on the code"
+
+    schedules=${BW_SCHEDULES:-1500}
+    "$build/tests/unit/start_sim" -t -n "$schedules" > code.txt
+    status=0
+    spin -T "$(dirname "$model")/accept.pml" < code.txt > accept.log 2>&1 || status=$?
+    grep -q '^ *accepted' accept.log || status=1
+    [ $status = 0 ] || head -3 accept.log
+    judge $status "schedules of the code in the model"
+    echo "figure: $schedules schedules of the simulator, $(wc -l < code.txt) steps, are runs of the model"
+    # The same with breaches of the code that the model's time can tell.
+    for breach in 1 2 3 8 9 10 11; do
+        "$build/tests/unit/start_sim" -t -n 1500 -b $breach > code.txt
+        spin -T "$(dirname "$model")/accept.pml" < code.txt > accept.log 2>&1 || true
+        status=0
+        grep -q 'assertion violated' accept.log || status=1
+        judge $status "breach $breach of the code is a run of the model"
+    done
+else
+    echo "skipped: no build folder with start_replay and start_sim (BW_BUILD)"
+fi
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" = 0 ]

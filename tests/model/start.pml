@@ -17,23 +17,76 @@
 #ifndef N
 #define N 3
 #endif
+#ifndef ARMS
 #define ARMS 2
+#endif
 #ifndef NET
 #define NET 3    /* messages under way, each direction */
 #endif
 #define NONE 255
+/* With -DIMP there is no herd: words of all kinds, in all states, for traces. */
+#ifdef IMP
+#define MUST(claim) skip
+byte imp_words = 60;
+#define KEPT true
+#else
+#define MUST(claim) assert(claim)
+#define KEPT herd_decided
+#endif
+/* A simulation, which is random, would end most runs before they begin: MILD says when what may
+ * be. An exhaustive check takes all of it. */
+#if MILD == 1
+#define MAY_CRASH false
+#define MAY_REBOOT false
+#define MAY_PASS true
+#elif MILD == 2
+#define MAY_CRASH (phase[0] > 0)
+#define MAY_REBOOT (phase[0] > 1)
+#define MAY_PASS true
+#elif MILD == 3
+#define MAY_CRASH (go_decided[0] || go_decided[1])
+#define MAY_REBOOT in_use[0]
+#define MAY_PASS true
+#elif MILD == 4
+#define MAY_CRASH in_use[1]
+#define MAY_REBOOT (phase[0] > 2)
+#define MAY_PASS true
+#elif MILD == 5
+#define MAY_CRASH false
+#define MAY_REBOOT (imp_words < 20)
+#define MAY_PASS (imp_words < 40)
+#else
+#define MAY_CRASH true
+#define MAY_REBOOT true
+#define MAY_PASS true
+#endif
 
 mtype = { IDLE, PREPARED, ARMED_, GOING_, RUNNING };
-mtype = { PREPARE, ARM, GO, CANCEL };
-mtype = { READY, ARMED, GOING, STOOD_DOWN, CANCELLED };
+mtype = { PREPARE, ARM, GO, CANCEL, BEAT };
+mtype = { READY, ARMED, GOING, STOOD_DOWN, CANCELLED, REFUSED, NOTHING };
 
 /* what herd will say of a node */
 mtype = { UNKNOWN, NOT_STARTED, STARTED };
 
+/* With -DTRACE a simulation prints each step of a node, for tests/support/start_replay.c:
+ *   M node verb n token boot-is-right | state armed said n     a message, and what came of it
+ *   P n phase          time has passed
+ *   R node             a reboot */
+#ifdef TRACE
+#define TRACE_HEARS printf("M %d %e %d %d %d | %e %d %e %d\n", i, verb, n, token, (for_boot == boot[i] -> 1 : 0), state[i], armed_n[i], said_verb, said_n);
+#define TRACE_PHASE printf("P %d %d\n", n, phase[n]);
+#define TRACE_REBOOT printf("R %d\n", i)
+#else
+#define TRACE_HEARS
+#define TRACE_PHASE
+#define TRACE_REBOOT skip
+#endif
+
 byte phase[ARMS];
 bit in_use[ARMS];          /* herd has sent ARM n, so time runs towards T[n] */
 
-/* the node, as it is */
+/* the node, as it is. What it answers to a message is left in said_verb and said_n, NOTHING if it
+ * is silent (or refuses, which herd takes for no evidence). */
 mtype state[N];
 byte armed_n[N];           /* arm that the node confirmed, NONE otherwise */
 byte owner[N];             /* newest controller token that the node has heard */
@@ -41,6 +94,10 @@ byte boot[N];
 byte ran_n[N];             /* arm with which it started: the truth */
 bit down_n[N * ARMS];      /* STOOD_DOWN is final for n */
 byte confirmed_n[N];       /* highest arm it ever confirmed since boot */
+bit knows[N];              /* this experiment was here since the boot */
+bit over[N];               /* and was cancelled: nobody prepares it again */
+mtype said_verb;
+byte said_n;
 
 /* the journal, which survives a crash of herd */
 bit go_decided[ARMS];
@@ -56,7 +113,7 @@ bit herd_decided;         /* it has dealt with T - decision of arm_now */
 byte crashes;
 
 /* time waits for nothing but the herd's own deadline at T - decision, which herd keeps or crashes */
-#define herd_ready_for(n) (phase[n] != 1 || herd_decided || arm_now != n)
+#define herd_ready_for(n) (phase[n] != 1 || KEPT || arm_now != n)
 
 #define IN_TIME(n) (phase[n] == 0)
 #ifdef BREAK_GO_CHECK
@@ -102,70 +159,141 @@ inline tell_herd(verb, node, n)
     fi
 }
 
+/* Arms up to n are over for good. */
+inline stand_down(i, n)
+{
+    j = 0;
+    do
+    :: j <= n -> down_n[i * ARMS + j] = 1; j++
+    :: else -> break
+    od;
+    j = 0
+}
+
+/* The recorder may refuse what the protocol would allow (a board that fails, a clock that stepped). */
+#ifdef ACCEPT
+bit refuses;
+#define MAY_REFUSE refuses
+#define MAY_OBEY !refuses
+#else
+#define MAY_REFUSE true
+#define MAY_OBEY true
+#endif
+
+/* What a node does with a message; the code's answer to each is replayed against this. `j` is a
+ * variable of the caller. */
+inline node_hears(i, verb, n, token, for_boot)
+{
+    said_verb = NOTHING; said_n = n;
+    if
+#ifndef BREAK_OLD_TOKEN
+    :: for_boot == boot[i] && knows[i] && token < owner[i] -> skip    /* an older controller changes nothing */
+#endif
+    :: for_boot != boot[i] -> said_verb = REFUSED     /* meant for an earlier boot: herd learns of it */
+    :: !knows[i] && verb != PREPARE && for_boot == boot[i] -> skip    /* refused: not here */
+#ifdef BREAK_OLD_TOKEN
+    :: for_boot == boot[i] && (knows[i] || verb == PREPARE) ->
+#else
+    :: for_boot == boot[i] && (!knows[i] || token >= owner[i]) && (knows[i] || verb == PREPARE) ->
+#endif
+        owner[i] = (token > owner[i] -> token : owner[i]);
+        knows[i] = 1;
+        if
+        :: verb == BEAT ->
+            if
+            :: state[i] == PREPARED && down_n[i * ARMS] ->
+                /* told again, for the newest arm that is over */
+                j = ARMS - 1;
+                do
+                :: !down_n[i * ARMS + j] -> j--
+                :: else -> break
+                od;
+                said_verb = STOOD_DOWN; said_n = j; j = 0
+            :: else -> skip
+            fi
+        :: verb == PREPARE ->
+            if
+            :: state[i] == IDLE && !over[i] -> state[i] = PREPARED; said_verb = READY
+            :: state[i] == IDLE && over[i] -> said_verb = CANCELLED
+            :: state[i] == PREPARED || state[i] == ARMED_ -> said_verb = READY
+            :: else -> skip
+            fi
+        :: verb == ARM ->
+            if
+            :: (state[i] == PREPARED || state[i] == ARMED_) && down_n[i * ARMS + n] ->
+                said_verb = STOOD_DOWN
+            :: state[i] == PREPARED && !down_n[i * ARMS + n] && phase[n] == 0 ->
+                state[i] = ARMED_; armed_n[i] = n; confirmed_n[i] = n; said_verb = ARMED
+            :: state[i] == ARMED_ && !down_n[i * ARMS + n] && n > armed_n[i] && phase[n] == 0 ->
+                armed_n[i] = n; confirmed_n[i] = n; said_verb = ARMED
+            :: (state[i] == ARMED_ || state[i] == GOING_ || state[i] == RUNNING) && !(state[i] == ARMED_ && down_n[i * ARMS + n]) && n == armed_n[i] ->
+                said_verb = ARMED
+            :: else -> skip
+            fi
+        :: verb == GO ->
+            if
+            :: state[i] == ARMED_ && armed_n[i] == n && IN_TIME(n) ->
+                if
+                :: MAY_OBEY -> state[i] = GOING_; said_verb = GOING
+                :: MAY_REFUSE -> stand_down(i, n); state[i] = PREPARED; armed_n[i] = NONE;
+                    said_verb = STOOD_DOWN
+                fi
+            :: (state[i] == GOING_ || state[i] == RUNNING) && n >= armed_n[i] ->
+                said_verb = GOING; said_n = armed_n[i]    /* the truth, whatever was asked */
+#ifdef BREAK_GO_WITHOUT_ARM
+            :: state[i] == PREPARED && phase[n] < 4 ->
+                state[i] = GOING_; armed_n[i] = n; said_verb = GOING
+#endif
+            :: (state[i] == ARMED_ || state[i] == GOING_ || state[i] == RUNNING) && n < armed_n[i] ->
+                /* a newer arm has replaced it, and holds */
+                stand_down(i, n); said_verb = STOOD_DOWN
+            :: state[i] == ARMED_ && (n > armed_n[i] || (n == armed_n[i] && !IN_TIME(n))) ->
+                /* never armed for n, or late: final for n */
+                stand_down(i, n); armed_n[i] = NONE; state[i] = PREPARED; said_verb = STOOD_DOWN
+            :: state[i] == PREPARED || state[i] == IDLE ->
+                stand_down(i, n); said_verb = STOOD_DOWN
+            :: else -> skip
+            fi
+        :: verb == CANCEL ->
+            if
+            :: state[i] == PREPARED || state[i] == ARMED_ || (state[i] == GOING_ && phase[armed_n[i]] < 3) ->
+                if
+                :: armed_n[i] != NONE -> stand_down(i, armed_n[i])
+                :: else -> skip
+                fi;
+                state[i] = IDLE; armed_n[i] = NONE; over[i] = 1; said_verb = CANCELLED
+#ifdef BREAK_CANCEL_LIE
+            :: state[i] == GOING_ && phase[armed_n[i]] >= 3 -> said_verb = CANCELLED
+#endif
+            :: state[i] == IDLE -> said_verb = CANCELLED
+            :: else -> skip    /* too late: as STOP, which is another matter */
+            fi
+        fi
+    fi
+}
+
 proctype node(byte i)
 {
     mtype verb;
-    byte n, token, for_boot;
+    byte n, token, for_boot, j;
 
     do
     :: atomic {
         to_node??verb, eval(i), n, token, for_boot ->
+        node_hears(i, verb, n, token, for_boot);
+        TRACE_HEARS
         if
-#ifndef BREAK_OLD_TOKEN
-        :: token < owner[i] -> skip                    /* an older controller changes nothing */
-#endif
-        :: for_boot != boot[i] -> skip                 /* meant for an earlier boot */
-        :: else ->
-            owner[i] = (token > owner[i] -> token : owner[i]);
-            if
-            :: verb == PREPARE ->
-                if
-                :: state[i] == IDLE -> state[i] = PREPARED; tell_herd(READY, i, 0)
-                :: state[i] == PREPARED -> tell_herd(READY, i, 0)
-                :: else -> skip
-                fi
-            :: verb == ARM ->
-                if
-                :: (state[i] == PREPARED || state[i] == ARMED_) && phase[n] == 0 && !down_n[i * ARMS + n] && (armed_n[i] == NONE || n >= armed_n[i]) ->
-                    state[i] = ARMED_; armed_n[i] = n; confirmed_n[i] = n;
-                    tell_herd(ARMED, i, n)
-                :: else -> skip
-                fi
-            :: verb == GO ->
-                if
-                :: state[i] == ARMED_ && armed_n[i] == n && IN_TIME(n) -> state[i] = GOING_; tell_herd(GOING, i, n)
-                :: state[i] == GOING_ && armed_n[i] == n -> tell_herd(GOING, i, n)
-#ifdef BREAK_GO_WITHOUT_ARM
-                :: state[i] == PREPARED && phase[n] < 4 ->
-                    state[i] = GOING_; armed_n[i] = n; tell_herd(GOING, i, n)
-#endif
-                :: state[i] == PREPARED || (state[i] == ARMED_ && armed_n[i] == n) ->
-                    /* late, or never armed for n: final for n */
-                    down_n[i * ARMS + n] = 1; armed_n[i] = NONE; state[i] = PREPARED;
-                    tell_herd(STOOD_DOWN, i, n)
-                :: else -> skip
-                fi
-            :: verb == CANCEL ->
-                if
-                :: state[i] == PREPARED || state[i] == ARMED_ ->
-                    state[i] = IDLE; armed_n[i] = NONE; tell_herd(CANCELLED, i, n)
-                :: state[i] == GOING_ && phase[armed_n[i]] < 3 ->
-                    state[i] = IDLE; armed_n[i] = NONE; tell_herd(CANCELLED, i, n)
-#ifdef BREAK_CANCEL_LIE
-                :: state[i] == GOING_ && phase[armed_n[i]] >= 3 -> tell_herd(CANCELLED, i, n)
-#endif
-                :: state[i] == IDLE -> tell_herd(CANCELLED, i, n)
-                :: else -> skip    /* too late: as STOP, which is another matter */
-                fi
-            fi
+        :: said_verb != NOTHING -> tell_herd(said_verb, i, said_n)
+        :: else -> skip
         fi;
-        verb = READY; n = 0; token = 0; for_boot = 0
+        verb = READY; n = 0; token = 0; for_boot = 0; said_verb = NOTHING; said_n = 0
        }
     od
 }
 
 /* Time, and what nodes do by their own timers. */
 byte k;
+byte j;
 inline stand_down_all(n)
 {
     k = 0;
@@ -174,7 +302,7 @@ inline stand_down_all(n)
         if
         :: state[k] == ARMED_ && armed_n[k] == n ->
 #ifndef BREAK_NO_GO_GUARD
-            down_n[k * ARMS + n] = 1; state[k] = PREPARED; armed_n[k] = NONE;
+            stand_down(k, n); state[k] = PREPARED; armed_n[k] = NONE;
             tell_herd(STOOD_DOWN, k, n)
 #else
             skip
@@ -195,9 +323,9 @@ inline start_all(n)
         if
         :: state[k] == GOING_ && armed_n[k] == n ->
             /* no node starts at any instant other than the T that it confirmed, and only once */
-            assert(confirmed_n[k] == n);
-            assert(go_decided[n]);
-            assert(ran_n[k] == NONE);
+            MUST(confirmed_n[k] == n);
+            MUST(go_decided[n]);
+            MUST(ran_n[k] == NONE);
             ran_n[k] = n; state[k] = RUNNING
 #ifdef BREAK_NO_GO_GUARD
         :: state[k] == ARMED_ && armed_n[k] == n ->
@@ -216,15 +344,20 @@ proctype time()
     byte n = 0;
 
     do
-    :: atomic { n < ARMS && in_use[n] && phase[n] < 4 && herd_ready_for(n) ->
+    :: atomic { n < ARMS && in_use[n] && phase[n] < 4 && herd_ready_for(n) && MAY_PASS ->
         phase[n]++;
+        TRACE_PHASE
         if
         :: phase[n] == 1 -> stand_down_all(n)
         :: phase[n] == 4 -> start_all(n)
         :: else -> skip
         fi
        }
+#ifdef IMP
+    :: n == 0 && phase[0] == 4 && in_use[1] -> n = 1
+#else
     :: n == 0 && in_use[1] -> n = 1
+#endif
     od
 }
 
@@ -233,14 +366,15 @@ proctype rebooter()
 {
     byte i;
     do
-    :: atomic { reboots < 1 ->
+    :: atomic { reboots < 1 && MAY_REBOOT ->
         reboots++;
         select(i : 0 .. N - 1);
         if
         :: state[i] != RUNNING ->
             /* what was not running is forgotten; what ran is in the log */
             boot[i]++; state[i] = IDLE; armed_n[i] = NONE; confirmed_n[i] = NONE;
-            owner[i] = 0; down_n[i * ARMS] = 0; down_n[i * ARMS + 1] = 0
+            owner[i] = 0; knows[i] = 0; over[i] = 0;
+            down_n[i * ARMS] = 0; down_n[i * ARMS + 1] = 0; TRACE_REBOOT
         :: else -> skip
         fi;
         i = 0
@@ -327,7 +461,7 @@ proctype herd()
         fi }
     :: atomic { cancelled_sent && arm_now != NONE && phase[arm_now] < 4 -> tell_all(CANCEL, arm_now) }
     /* a crash; what follows is `herd attach`: a newer token, the journal, and questions */
-    :: atomic { crashes < 1 -> crashes++; token_now = 2; forget();
+    :: atomic { crashes < 1 && MAY_CRASH -> crashes++; token_now = 2; forget();
         herd_decided = 1; cancelled_sent = (arm_now == NONE || !go_decided[arm_now]);
         if
         :: arm_now != NONE && (!go_decided[arm_now] || JOURNAL_LATE) ->
@@ -353,12 +487,43 @@ proctype zombie()
         :: owner[i] == 2 -> to_node!PREPARE, i, n, 1, boot_seen[i]
         :: owner[i] == 2 -> to_node!ARM, i, n, 1, boot_seen[i]
         :: owner[i] == 2 -> to_node!GO, i, n, 1, boot_seen[i]
+        :: owner[i] == 2 -> to_node!CANCEL, i, n, 1, boot_seen[i]
         :: owner[i] < 2 -> skip    /* until then it still is the controller */
         fi;
         i = 0; n = 0
        }
     od
 }
+
+#ifdef IMP
+proctype imp()
+{
+    byte i, n, token, wrong;
+    mtype verb;
+
+    do
+    :: atomic { imp_words > 0 && len(to_node) < NET ->
+        imp_words--;
+        select(i : 0 .. N - 1);
+        select(n : 0 .. ARMS - 1);
+        select(token : 1 .. 2);
+        select(wrong : 0 .. 9);
+        if
+        :: verb = PREPARE
+        :: verb = ARM
+        :: verb = ARM
+        :: verb = GO
+        :: verb = GO
+        :: verb = CANCEL
+        :: verb = BEAT
+        fi;
+        in_use[n] = (verb == ARM || verb == GO || in_use[n] -> 1 : 0);
+        to_node!verb, i, n, token, boot[i] + (wrong == 0 -> 1 : 0);
+        i = 0; n = 0; token = 0; wrong = 0; verb = PREPARE
+       }
+    od
+}
+#endif
 
 /* A node reported as "not started" never started. */
 #define honest(i) (said[i] != NOT_STARTED || ran_n[i] == NONE)
@@ -370,6 +535,7 @@ proctype observer()
     od
 }
 
+#ifndef ACCEPT
 init {
     byte i = 0;
     atomic {
@@ -379,9 +545,14 @@ init {
             said[i] = UNKNOWN; run node(i); i++
         :: else -> break
         od;
+#ifdef IMP
+        run imp(); run time(); run rebooter();
+#else
         run herd(); run time(); run rebooter(); run observer();
+#endif
 #ifdef ZOMBIE
         run zombie()
 #endif
     }
 }
+#endif

@@ -2,6 +2,8 @@
 /* Herd in the world: the real protocol, with a journal that survives it. */
 #include "start_world.h"
 
+#include "start_trace.h"
+
 #include <string.h>
 
 enum {
@@ -62,6 +64,7 @@ static void journal_go(struct world *world, const struct start_action *action)
         world->go_decided[action->n] = true;
         world->go_decided_T_ns[action->n] = action->T_ns;
     }
+    trace_go(world, action->n);
     if (world->breach == BREACH_JOURNAL) {
         return;
     }

@@ -2,6 +2,8 @@
 /* A node in the world: the real protocol, and a recorder that obeys it. */
 #include "start_world.h"
 
+#include "start_trace.h"
+
 static const uint64_t EXPERIMENT = 4711;
 static const uint64_t USER = 1;
 
@@ -194,6 +196,7 @@ void machine_sample_0(struct world *world, const struct item *item)
     machine->started_n = item->as.request.n;
     machine->started_utc_ns = machine_utc(world, machine) - machine->stepped_since_start_ns;
     check_start(world, item->i, item->as.request.n);
+    trace_sample_0(world, item->i, item->as.request.n);
     world_note(world, "node %zu starts", item->i);
     report(world, item->i, &event);
     end.as.request.word = WORD_STOP;
@@ -319,6 +322,7 @@ void machine_feed(struct world *world, size_t i, struct node_event *event)
 {
     struct machine *machine = &world->machines[i];
     enum node_state before = machine->node.state;
+    struct node_experiment was;
     struct node_actions actions;
 
     event->mono_ns = machine_mono(world, machine) - lateness(world, machine);
@@ -327,7 +331,9 @@ void machine_feed(struct world *world, size_t i, struct node_event *event)
         machine->node.n_down = 0;
     }
     world->pairs[before][event->kind]++;
+    was = machine->node;
     node_experiment_step(&machine->node, event, &actions);
+    trace_step(world, i, &was, event, &actions);
     for (size_t k = 0; k < actions.count; k++) {
         perform(world, i, event, &actions.list[k]);
     }
@@ -486,6 +492,7 @@ void machine_reboot(struct world *world, size_t i, bool spares_recorder)
         if (!machine->has_journal) {
             machine->has_T = false; /* cannot be: the journal came first */
         }
+        trace_reboot(world, i);
         return;
     }
     restore.state = find_state(machine);
@@ -494,6 +501,7 @@ void machine_reboot(struct world *world, size_t i, bool spares_recorder)
     restore.mono_ns = machine_mono(world, machine);
     restore.utc_ns = machine_utc(world, machine);
     node_experiment_restore(&machine->node, &restore);
+    trace_reboot(world, i);
     if (restore.state == NODE_RECOVERING) {
         machine->is_logged = machine->n_starts > 0;
         recovered.n_samples = machine->n_starts > 0 ? 500 : 0;

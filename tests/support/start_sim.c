@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* start_sim [-n SEEDS] [-s FIRST] [-b BREACH] [-v]: runs seeds, then every breach; exit status
- * 0 when no invariant broke without a breach, and every breach was found. */
+/* start_sim [-n SEEDS] [-s FIRST] [-b BREACH] [-v] [-t]: runs seeds, then every breach; -t
+ * writes the seeds' steps for tests/model/accept.pml instead, and no breach. Exit status 0 when
+ * no invariant broke without a breach, and every breach was found. */
 #include "common/buf.h"
 #include "start_world.h"
 
@@ -39,6 +40,18 @@ static bool run_seeds(struct world *world, uint64_t first, uint64_t count)
     }
     printf("%llu schedules, no invariant broken\n", (unsigned long long)count);
     return true;
+}
+
+/* With a breach too: the model does not accept what it does. */
+static bool trace_seeds(struct world *world, uint64_t first, uint64_t count, enum breach breach)
+{
+    bool is_good = true;
+
+    for (uint64_t seed = first; is_good && seed < first + count; seed++) {
+        is_good = world_run(world, seed, breach) || breach != BREACH_NONE;
+    }
+    fputc('.', world->trace);
+    return is_good;
 }
 
 static bool run_breach(struct world *world, enum breach breach, uint64_t first)
@@ -91,18 +104,23 @@ int main(int argc, char **argv)
         return 2;
     }
     world->pairs = pairs;
-    while ((letter = getopt(argc, argv, "n:s:b:v")) != -1) {
+    while ((letter = getopt(argc, argv, "n:s:b:vt")) != -1) {
         bool is_known = (letter == 'n' && text_to_u64(optarg, &n_seeds))
                         || (letter == 's' && text_to_u64(optarg, &first))
-                        || (letter == 'b' && text_to_u64(optarg, &breach)) || letter == 'v';
+                        || (letter == 'b' && text_to_u64(optarg, &breach)) || letter == 'v'
+                        || letter == 't';
 
         world->is_verbose |= letter == 'v';
+        world->trace = letter == 't' ? stdout : world->trace;
         if (!is_known) {
             free(world);
             return 2;
         }
     }
-    if (breach < N_BREACHES) {
+    if (world->trace != NULL) {
+        is_good = trace_seeds(world, first, n_seeds,
+                              breach < N_BREACHES ? (enum breach)breach : BREACH_NONE);
+    } else if (breach < N_BREACHES) {
         is_good = run_breach(world, (enum breach)breach, first);
     } else {
         is_good = run_seeds(world, first, n_seeds);

@@ -2,6 +2,8 @@
 /* Time, network, faults and invariants of the world. */
 #include "start_world.h"
 
+#include "start_trace.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -385,12 +387,14 @@ static void begin(struct world *world, uint64_t seed, enum breach breach)
 {
     uint64_t(*pairs)[N_NODE_EVENTS] = world->pairs;
     bool is_verbose = world->is_verbose;
+    FILE *trace = world->trace;
     struct item beat = { .kind = ITEM_BEAT };
 
     start_fini(&world->herd.start);
     memset(world, 0, sizeof(*world));
     world->pairs = pairs;
     world->is_verbose = is_verbose;
+    world->trace = trace;
     world->seed = seed;
     world->random = seed * 2 + 1;
     world->breach = breach;
@@ -402,6 +406,7 @@ static void begin(struct world *world, uint64_t seed, enum breach breach)
     for (size_t i = 0; i < world->n_nodes; i++) {
         machine_init(world, i);
     }
+    trace_begin(world);
     plan_faults(world);
     world_put(world, &beat, NS_PER_S);
     herd_begin(world);

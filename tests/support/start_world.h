@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum {
     WORLD_MAX_NODES = 4,
@@ -162,6 +163,7 @@ struct world {
     uint64_t random;
     enum breach breach;
     bool is_verbose;
+    FILE *trace; /* see start_trace.h; NULL: none */
     size_t n_nodes;
     int64_t now_ns; /* true time; also herd's clocks */
     uint64_t order;

@@ -39,6 +39,11 @@ part "500 000 schedules of the start protocol" \
 part "60 s simulated, every case" env BW_BUILD="$PWD/build" /usr/bin/python3 tests/bench/simulate.py
 part "10 000 runs of the model on the code, 10 000 of the code in the model" \
     env BW_BUILD="$PWD/build" BW_TRACES=10000 BW_SCHEDULES=10000 sh tests/model/run.sh
+tsan() {
+    cmake -S . -B build-tsan -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBW_SANITIZE=thread &&
+        cmake --build build-tsan --target herd sheep && /usr/bin/python3 tests/tsan.py build-tsan
+}
+part "system tests with ThreadSanitizer" tsan
 part "stage x fault, 30 nodes behind a bad network" \
     env BW_BUILD="$PWD/build" BW_FAULT_NODES=30 BW_FAULT_LANES=1 BW_FAULT_LONGEST_S=15 \
     /usr/bin/python3 tests/system/test_faults.py

@@ -22,6 +22,7 @@ PYTHON = "/usr/bin/python3"
 ASAN = os.path.join(ROOT, "build-asan")
 CLANG = os.path.join(ROOT, "build-clang")
 RELEASE = os.path.join(ROOT, "build")
+TSAN = os.path.join(ROOT, "build-tsan")
 COVERAGE_FLOOR_PERCENT = 85.0
 MARK = "BW_TEST_MARK"
 # Many thousand repetitions: their parts run under sanitizers elsewhere, the bulk on the release.
@@ -243,6 +244,13 @@ def system_tests(suites):
                       "ASAN_OPTIONS": "detect_leaks=0"})
 
 
+def thread_sanitizer(suites):
+    """A short form; tests/nightly.sh runs all system tests so."""
+    if build(suites, "thread sanitizer", TSAN, ["-DCMAKE_BUILD_TYPE=RelWithDebInfo",
+                                                "-DBW_SANITIZE=thread"], ("herd", "sheep")):
+        suites.suite("thread sanitizer", [PYTHON, "tests/tsan.py", TSAN, "exists"], 300)
+
+
 def coverage(suites):
     filters = [word for part in ("common/", "herd/", "sheep/", "pru/")
                for word in ("--filter", part)]
@@ -275,6 +283,7 @@ def main():
         vectors(suites)
         system_tests(suites)
         coverage(suites)
+        thread_sanitizer(suites)
         suites.suite("model", ["sh", "tests/model/run.sh"], 600, {"BW_BUILD": RELEASE})
         suites.suite("mutants", [PYTHON, "tests/mutants.py"], 1200)
 

@@ -335,7 +335,7 @@ static void test_an_id_that_was_given_is_text_and_leads_back(void **state)
     struct world *world = *state;
     const struct body_refused body = { .why = "back" };
     struct proto_message message;
-    struct wire_message got;
+    struct wire_message got = { 0 };
     struct err err = { 0 };
     zsock_t *client = NULL;
 

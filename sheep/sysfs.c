@@ -79,24 +79,28 @@ int sysfs_write(const char *dir, const char *attribute, const char *text, struct
     return written == (ssize_t)size ? 0 : -1;
 }
 
+static bool is_named(const char *dir, const char *name)
+{
+    char text[SYSFS_TEXT_SIZE];
+
+    return sysfs_read(dir, "name", text, NULL) == 0 && strcmp(text, name) == 0;
+}
+
 int sysfs_find(const char *root, const char *class_name, const char *name,
                char dir[SYSFS_PATH_SIZE], struct err *err)
 {
     char class_dir[SYSFS_PATH_SIZE];
+    const struct dirent *entry = NULL;
     bool is_found = false;
     DIR *entries = NULL;
 
     snprintf(class_dir, sizeof(class_dir), "%s/class/%s", root, class_name);
     entries = opendir(class_dir);
-    for (const struct dirent *entry = NULL;
-         entries != NULL && !is_found && (entry = readdir(entries)) != NULL;) {
-        char text[SYSFS_TEXT_SIZE];
-        int length = entry->d_name[0] == '.'
-                         ? SYSFS_PATH_SIZE
-                         : snprintf(dir, SYSFS_PATH_SIZE, "%s/%s", class_dir, entry->d_name);
+    while (entries != NULL && !is_found
+           && (entry = readdir(entries)) != NULL) { // NOLINT(concurrency-mt-unsafe)
+        int length = snprintf(dir, SYSFS_PATH_SIZE, "%s/%s", class_dir, entry->d_name);
 
-        is_found = length < SYSFS_PATH_SIZE && sysfs_read(dir, "name", text, NULL) == 0
-                   && strcmp(text, name) == 0;
+        is_found = entry->d_name[0] != '.' && length < SYSFS_PATH_SIZE && is_named(dir, name);
     }
     if (entries != NULL) {
         closedir(entries);

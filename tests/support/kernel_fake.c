@@ -30,10 +30,12 @@
 enum {
     PRUSS_BYTES = 0x80000,
     RINGS_BYTES = PRU_MAP_DDR_BLOCKS_BYTES + PRU_MAP_DDR_GPIO_BYTES,
-    MAP_STEP = 32 << 20, /* between the memories in the device file; the kernel's is a page */
     N_CORES = 2,
     SLEEP_US = 200
 };
+
+/* Between the memories in the device file; the kernel's is a page. */
+static const size_t MAP_STEP = (size_t)32 << 20;
 
 struct kernel_fake {
     struct kernel_fake_config config;
@@ -218,13 +220,12 @@ struct kernel_fake *kernel_fake_create(const struct kernel_fake_config *config)
     assert_non_null(mkdtemp(kernel->root));
     make_folder(kernel);
     snprintf(dev, sizeof(dev), "%s/dev", kernel->root);
-    kernel->board = (struct board_pru_config){ kernel->root, dev, MAP_STEP, 25 };
+    kernel->board = (struct board_pru_config){ kernel->root, dev, (off_t)MAP_STEP, 25 };
     strncat(dev, "/uio1", sizeof(dev) - strlen(dev) - 1);
     fd = open(dev, O_RDWR | O_CLOEXEC);
     *strrchr(dev, '/') = '\0';
-    assert_true(fd >= 0 && ftruncate(fd, 3 * (off_t)MAP_STEP) == 0);
-    kernel->memory =
-        mmap(NULL, 3 * (size_t)MAP_STEP, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_true(fd >= 0 && ftruncate(fd, (off_t)(3 * MAP_STEP)) == 0);
+    kernel->memory = mmap(NULL, 3 * MAP_STEP, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     assert_true(kernel->memory != MAP_FAILED);
     close(fd);
     kernel->world = world_create(&world, &why);
@@ -246,7 +247,7 @@ void kernel_fake_destroy(struct kernel_fake **kernel)
     if (*kernel != NULL) {
         atomic_store(&(*kernel)->quits, true);
         pthread_join((*kernel)->thread, NULL);
-        munmap((*kernel)->memory, 3 * (size_t)MAP_STEP);
+        munmap((*kernel)->memory, 3 * MAP_STEP);
         world_destroy(&(*kernel)->world);
         nftw((*kernel)->root, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
         free(*kernel);

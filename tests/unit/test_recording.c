@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* recording over a board whose every sample is known: what is in the log, to the sample. */
+#include "sheep/recording.h"
+
 #include "tests/support/disk_fault.h"
 #include "tests/support/recording_bench.h"
 

@@ -6,9 +6,11 @@
  * mode=harvest|emulate datatype=ivsample|ivcurve|isc_voc samples=N compression=0..9 level of
  * the records, gap=FIRST:COUNT (declared), hole=FIRST:COUNT (not declared), voltage=0|1
  * current=0|1 storage=0|1 edges=N texts=N remark=TEXT noise=BITS T=NS cut=1 (no END)
- * sync=N (after N samples each)
+ * sync=N (after N samples each) code=N (every sample of voltage and current is that)
+ * rate=10|100|1000|100000
  *
  * Voltage of sample n is (n * 7919 + noise) mod 2^18, current (n * 104729 + noise) mod 2^18. */
+#include "common/decimate.h"
 #include "common/gpio_codec.h"
 #include "common/overview.h"
 #include "common/product.h"
@@ -36,6 +38,14 @@ struct plan {
     const char *remark;
     bool is_cut;
     uint64_t sync_samples;
+    uint32_t code; /* 0: changes with the sample */
+};
+
+/* Rows of a stream below 100 kHz. */
+struct slow {
+    struct maker *maker;
+    enum rlog_stream stream;
+    struct decimator decimator;
 };
 
 struct maker {
@@ -44,6 +54,7 @@ struct maker {
     struct rlog_writer *writer;
     struct rlog_deflate *deflate;
     struct overview overview[2];
+    struct slow slow[2]; /* of voltage and current; maker NULL: stored as they are */
     uint64_t random;
     uint64_t n_gap_samples;
     uint32_t samples[RLOG_STREAM_STORAGE_CURRENT + 1][RLOG_CHUNK_SAMPLES];
@@ -85,8 +96,22 @@ static void make_samples(struct maker *maker, enum rlog_stream stream, uint64_t 
     uint64_t factor = stream % 2 == 1 ? 7919 : 104729;
 
     for (uint32_t i = 0; i < count; i++) {
-        maker->samples[stream][i] = (uint32_t)(((first + i) * factor + noise(maker)) % CODES);
+        maker->samples[stream][i] =
+            maker->plan.code != 0 ? maker->plan.code
+                                  : (uint32_t)(((first + i) * factor + noise(maker)) % CODES);
     }
+}
+
+static void put_rows(void *arg, uint64_t first_row, const uint32_t *rows, uint32_t count)
+{
+    const struct slow *slow = arg;
+    struct rlog_record_header header = { .type = RLOG_SAMPLES,
+                                         .stream = (uint8_t)slow->stream,
+                                         .count = count,
+                                         .first = first_row };
+
+    header.flags |= count == RLOG_CHUNK_SAMPLES ? RLOG_FLAG_GRID : 0;
+    put(slow->maker, header, rows, count * sizeof(*rows));
 }
 
 static void put_samples(struct maker *maker, enum rlog_stream stream, uint64_t first,
@@ -102,6 +127,11 @@ static void put_samples(struct maker *maker, enum rlog_stream stream, uint64_t f
 
     if (stream <= RLOG_STREAM_CURRENT) {
         overview_add(&maker->overview[stream - RLOG_STREAM_VOLTAGE], first, samples, count);
+        if (maker->slow[0].maker != NULL) {
+            decimate_add(&maker->slow[stream - RLOG_STREAM_VOLTAGE].decimator, first, samples,
+                         count);
+            return;
+        }
     }
     header.flags |= count == RLOG_CHUNK_SAMPLES ? RLOG_FLAG_GRID : 0;
     if (maker->deflate != NULL) {
@@ -217,6 +247,9 @@ static void put_data(struct maker *maker)
         }
     }
     for (size_t i = 0; i < 2; i++) {
+        if (maker->slow[i].maker != NULL) {
+            decimate_finish(&maker->slow[i].decimator);
+        }
         overview_finish(&maker->overview[i]);
     }
 }
@@ -358,6 +391,10 @@ static void set(struct maker *maker, const char *key, const char *value)
         plan->remark = value;
     } else if (strcmp(key, "sync") == 0) {
         plan->sync_samples = number;
+    } else if (strcmp(key, "code") == 0) {
+        plan->code = (uint32_t)number;
+    } else if (strcmp(key, "rate") == 0) {
+        manifest->config.record.samplerate = (enum record_rate)number;
     } else if (strcmp(key, "cut") == 0) {
         plan->is_cut = number != 0;
     } else {
@@ -412,6 +449,12 @@ int main(int argc, char **argv)
     manifest->config.record.compression = maker.plan.compression;
     overview_init(&maker.overview[0], RLOG_STREAM_VOLTAGE, put_overview, &maker);
     overview_init(&maker.overview[1], RLOG_STREAM_CURRENT, put_overview, &maker);
+    for (size_t i = 0; i < 2 && record_window(&manifest->config.record) > 1; i++) {
+        maker.slow[i].maker = &maker;
+        maker.slow[i].stream = RLOG_STREAM_VOLTAGE + (enum rlog_stream)i;
+        decimate_init(&maker.slow[i].decimator, record_window(&manifest->config.record),
+                      put_rows, &maker.slow[i]);
+    }
     maker.writer = rlog_writer_create(argv[1], manifest, &err);
     if (maker.writer == NULL) {
         die(&err);

@@ -50,6 +50,7 @@ KINDS = {
     "gaps": ("gap=5000:37001", "hole=70000:3", "samples=200000"),
     "noV": ("voltage=0",), "noI": ("current=0",), "neither": ("voltage=0", "current=0"),
     "monitors": ("texts=300", "edges=50000", "remark=- odd: [text"),
+    "slow": ("rate=10", "samples=200000"), "slowgap": ("rate=1000", "gap=5000:3701"),
     "endgap": ("gap=90000:10000",), "begingap": ("gap=0:20000",),
 }
 
@@ -237,6 +238,29 @@ def test_a_code_of_two_volts_reads_two_volts_everywhere():
         raw = int(file["data/voltage"][n])
     assert float(row[2]) == raw * gain + offset and abs(float(row[2]) - 2.0) < 25 * gain
     assert int(row[0]) == T_NS + n * 10000
+
+
+def test_two_volts_are_two_volts_at_every_rate():
+    gain, offset = 1.953125e-05, -1e-3
+    code = round((2.0 - offset) / gain)
+    for rate in (10, 100, 1000, 100000):
+        path = make(f"two_at_{rate}", "samples=300000", f"code={code}", f"rate={rate}")
+
+        def near(volts):
+            return np.all(np.abs(np.asarray(volts) - 2.0) <= gain)
+        with h5py.File(path, "r") as file:
+            data = file["data/voltage"]
+            assert len(data) == 3 * rate and data.attrs["gain"] == gain
+            assert near(data[:] * data.attrs["gain"] + data.attrs["offset"]), rate
+            for level in file["overview/voltage"].values():
+                for name in ("minimum", "mean", "maximum"):
+                    attrs = level[name].attrs
+                    assert near(level[name][:] * attrs["gain"] + attrs["offset"]), (rate, level)
+        said = json.loads(herd("info", "--json", path).stdout)["voltage_V"]
+        assert near([said[name] for name in ("minimum", "mean", "maximum")]), (rate, said)
+        rows = herd("export", path).stdout.splitlines()[1:]
+        assert len(rows) == 3 * rate and near([float(row.split(",")[2]) for row in rows]), rate
+        herd("verify", path)
 
 
 def test_export_writes_every_channel_at_full_rate():

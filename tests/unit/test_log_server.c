@@ -329,6 +329,22 @@ static void test_a_question_is_echoed_and_changes_nothing(void **state)
     assert_int_equal(f->n_echoes, 1);
 }
 
+/* A log that is about to be removed is served no more, at no reader. */
+static void test_a_forgotten_log_sends_nothing_more(void **state)
+{
+    struct fixture *f = *state;
+
+    fetch(f, "0", 0, 0, CREDIT);
+    fetch(f, "1", 0, 0, CREDIT);
+    assert_int_equal(log_server_pump(f->server, 2), 2);
+    log_server_forget(f->server, "other");
+    assert_int_equal(log_server_pump(f->server, 2), 2);
+    log_server_forget(f->server, "run");
+    assert_int_equal(log_server_pump(f->server, 10), 0);
+    assert_false(f->readers[0].is_end);
+    assert_false(f->readers[1].is_end);
+}
+
 static void test_what_is_not_there_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -364,6 +380,7 @@ int main(void)
         TEST(test_a_log_that_grows_goes_before_an_old_one),
         TEST(test_a_full_queue_waits_and_loses_nothing),
         TEST(test_a_question_is_echoed_and_changes_nothing),
+        TEST(test_a_forgotten_log_sends_nothing_more),
         TEST(test_what_is_not_there_is_refused),
     };
 

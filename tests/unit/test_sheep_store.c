@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the node keeps: logs, inputs, the journal, and its own configuration. */
+/* What the node keeps: logs, inputs and the journal. */
 #include "common/buf.h"
 #include "common/rlog.h"
 #include "sheep/config.h"
@@ -350,48 +350,74 @@ static void test_the_journal_comes_back(void **state)
     assert_int_equal(back.experiment, 0);
 }
 
-static int load_text(struct fixture *f, struct sheep_config *config, const char *text)
-{
-    char path[PATH_SIZE];
+struct names {
+    char list[4][PROTO_NAME_SIZE];
+    size_t count;
+};
 
-    snprintf(path, sizeof(path), "%s/sheep.yaml", f->folder);
-    assert_int_equal(file_write_atomic(path, text, strlen(text), 0644, &f->err), 0);
-    return sheep_config_load(config, path, &f->err);
+static void keep_name(void *arg, const char *log)
+{
+    struct names *names = arg;
+
+    assert_true(names->count < 4);
+    snprintf(names->list[names->count++], PROTO_NAME_SIZE, "%s", log);
 }
 
-static void test_sheep_yaml_has_defaults_and_paths_of_its_folder(void **state)
+static bool has_name(const struct names *names, const char *log)
 {
-    struct fixture *f = *state;
-    struct sheep_config config;
-    char expected[PATH_SIZE];
-
-    assert_int_equal(load_text(f, &config, "name: sheep0\nclock: {offset_us: 5000000.0}\n"), 0);
-    assert_int_equal(config.port, 4240);
-    assert_string_equal(config.address, "*");
-    snprintf(expected, sizeof(expected), "%s/data", f->folder);
-    assert_string_equal(config.data, expected);
-    assert_false(config.has_calibration);
-    assert_false(config.clock.locked);
-    assert_true(sheep_config_clock(&config).utc_offset_ns == INT64_C(5000000000));
-    sheep_config_fini(&config);
-    assert_int_equal(load_text(f, &config, "name: a\nsim: {seed: 1}\ndata: /abs\n"), 0);
-    assert_string_equal(config.data, "/abs");
-    assert_non_null(yaml_get(config.sim, "seed"));
-    sheep_config_fini(&config);
+    for (size_t i = 0; i < names->count; i++) {
+        if (strcmp(names->list[i], log) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
-static void test_sheep_yaml_with_faults_names_them(void **state)
+static void test_every_log_is_visited_and_nothing_else(void **state)
 {
     struct fixture *f = *state;
-    struct sheep_config config;
+    struct names names = { .count = 0 };
+    char path[PATH_SIZE + 32];
+    char folder[PATH_SIZE];
 
-    assert_int_equal(load_text(f, &config, "name: sheep0\nprot: 1\n"), -1);
-    assert_non_null(strstr(f->err.text, "port"));
-    assert_int_equal(load_text(f, &config, "port: 70000\nname: x\n"), -1);
-    assert_int_equal(load_text(f, &config, "name: ../x\n"), -1);
-    assert_int_equal(load_text(f, &config, "port: 4240\n"), -1);
-    assert_int_equal(load_text(f, &config, "name: a\nsim: [1]\n"), -1);
-    assert_int_equal(load_text(f, &config, "name: a\ncalibration: missing.yaml\n"), -1);
+    assert_int_equal(store_each(&f->store, keep_name, &names, &f->err), 0);
+    assert_int_equal(names.count, 0);
+    make_log(f, "one");
+    make_log(f, "two");
+    snprintf(path, sizeof(path), "%s/data/recordings/notes", f->folder);
+    assert_int_equal(mkdir(path, 0755), 0);
+    snprintf(path, sizeof(path), "%s/data/recordings/.rlog", f->folder);
+    assert_int_equal(mkdir(path, 0755), 0);
+    assert_int_equal(store_each(&f->store, keep_name, &names, &f->err), 0);
+    assert_int_equal(names.count, 2);
+    assert_true(has_name(&names, "one"));
+    assert_true(has_name(&names, "two"));
+    assert_int_equal(store_log_path(&f->store, "one", folder, &f->err), 0);
+    uint64_t before = store_log_bytes(&f->store, "one");
+
+    rlog_segment_path(folder, 1, path, sizeof(path));
+    assert_int_equal(file_write_atomic(path, "12345", 5, 0644, &f->err), 0);
+    assert_int_equal(store_log_bytes(&f->store, "one"), before + 5);
+    assert_int_equal(store_log_bytes(&f->store, "none"), 0);
+}
+
+static void test_a_log_is_found_by_its_experiment(void **state)
+{
+    struct fixture *f = *state;
+    struct store_entry entry = { .experiment = 77, .n_samples = 5 };
+    struct store_entry found;
+    char log[PROTO_NAME_SIZE];
+
+    make_log(f, "one");
+    make_log(f, "two"); /* not closed: nothing is known of it */
+    assert_int_equal(store_find_experiment(&f->store, 77, log, &found, &f->err), -1);
+    assert_int_equal(f->err.code, ERR_NOT_FOUND);
+    snprintf(entry.digest, sizeof(entry.digest), "%064d", 7);
+    assert_int_equal(store_note(&f->store, "one", &entry, &f->err), 0);
+    assert_int_equal(store_find_experiment(&f->store, 77, log, &found, &f->err), 0);
+    assert_string_equal(log, "one");
+    assert_int_equal(found.n_samples, 5);
+    assert_int_equal(store_find_experiment(&f->store, 78, log, &found, &f->err), -1);
 }
 
 int main(void)
@@ -408,8 +434,8 @@ int main(void)
         TEST(test_an_input_arrives_in_pieces_and_counts_when_verified),
         TEST(test_an_input_with_another_content_is_removed),
         TEST(test_the_journal_comes_back),
-        TEST(test_sheep_yaml_has_defaults_and_paths_of_its_folder),
-        TEST(test_sheep_yaml_with_faults_names_them),
+        TEST(test_every_log_is_visited_and_nothing_else),
+        TEST(test_a_log_is_found_by_its_experiment),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -142,13 +142,15 @@ static void on_converting(void *context, uint64_t cycle, bool is_bare)
     misbehave(iss);
 }
 
-/* Cape 2.4: nine pins of the target on r31 of PRU1; power-good is the PRU's own. */
+/* Pins 0 to 8 of the target are r31 of PRU1 on both capes; 2.5 has pins 10 to 12 behind them.
+ * Power-good, pin 9, is the PRU's own. */
 static uint32_t target_inputs(void *context, uint64_t cycle)
 {
     const struct board_iss *iss = context;
+    uint32_t pins = world_pins(iss->world);
 
     (void)cycle;
-    return world_pins(iss->world) & ((1u << PRU_GPIO_POWER_GOOD_BIT) - 1u);
+    return (pins & 0x1FFu) | (iss->config.cape == 25 ? pins >> 1 & 0xE00u : 0);
 }
 
 static void report_cape(struct board_iss *iss)
@@ -318,6 +320,7 @@ static void halt(struct board *board)
     }
 }
 
+/* NAME-CAPE.elf */
 static int load_image(struct board_iss *iss, unsigned core, const char *name, struct err *err)
 {
     char path[PATH_SIZE + 32];
@@ -325,7 +328,7 @@ static int load_image(struct board_iss *iss, unsigned core, const char *name, st
     char why[160];
     int result = 0;
 
-    snprintf(path, sizeof(path), "%s/%s", iss->config.firmware, name);
+    snprintf(path, sizeof(path), "%s/%s-%u.elf", iss->config.firmware, name, iss->config.cape);
     if (buf_read_file(&image, path, FIRMWARE_MAX_BYTES, err) < 0) {
         return err_prepend(err, "firmware (sim: firmware: names its folder)");
     }
@@ -374,7 +377,7 @@ static int come_up(struct board_iss *iss, struct err *err)
 
 static void power_cape(struct board_iss *iss)
 {
-    struct cape_pins pins = cape_pins_24();
+    struct cape_pins pins = iss->config.cape == 25 ? cape_pins_25() : cape_pins_24();
     struct cape_world world = { .context = iss,
                                 .converting = on_converting,
                                 .pins = target_inputs };
@@ -395,10 +398,8 @@ static int boot(struct board *board, enum pru_mode mode, struct err *err)
     power_cape(iss);
     pru_soc_reset(iss->soc);
     connect_doorbell(iss);
-    if (load_image(iss, 0, iss->is_emulation ? "pru0-emulate-24.elf" : "pru0-harvest-24.elf",
-                   err)
-            < 0
-        || load_image(iss, 1, "pru1-24.elf", err) < 0) {
+    if (load_image(iss, 0, iss->is_emulation ? "pru0-emulate" : "pru0-harvest", err) < 0
+        || load_image(iss, 1, "pru1", err) < 0) {
         return -1;
     }
     now = cycle_now(iss);

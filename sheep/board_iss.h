@@ -12,7 +12,7 @@
 #include "sheep/sim_config.h"
 
 /* The config is copied; its `firmware` names the folder of pru0-harvest-24.elf,
- * pru0-emulate-24.elf and pru1-24.elf, which are read at boot. */
+ * pru0-emulate-24.elf and pru1-24.elf, which are read at boot; 24 is the cape. */
 struct board *board_iss_create(const struct sim_config *config, struct err *err);
 
 /* Rules of the converters' data sheets that the firmware has broken since its boot, and which;

@@ -126,31 +126,33 @@ static const struct schema TARGET_SCHEMA = { "target", "What is supplied", TARGE
     }
 
 static const struct field SIM_FIELDS[] = {
-    {WORLD(seed),                                          .type = FIELD_U64, .help = "all noise follows from it" },
+    {WORLD(seed),                                    .type = FIELD_U64, .help = "all noise follows from it" },
     NUMBER(sim_config, oscillator_ppm, -200, 200, "ppm", "error of the PRU's counter"),
-    { AT(sim_config,                 speed), .type = FIELD_ENUM, .enums = SPEEDS,
+    { AT(sim_config,           speed), .type = FIELD_ENUM, .enums = SPEEDS,
      .help = "by the clock, or as fast as possible" },
     FILE_PATH(sim_config, firmware, "board iss: folder of the PRU's program files"),
-    { AT(sim_config,                                       memory_latency), .type = FIELD_ENUM, .enums = LATENCIES,
+    { AT(sim_config,                                 cape), .type = FIELD_U32, .minimum = 24, .maximum = 25,
+     .help = "board iss: revision of the cape, 24 or 25" },
+    { AT(sim_config,                            memory_latency), .type = FIELD_ENUM, .enums = LATENCIES,
      .help = "board iss: what reads of OCMC and DDR take" },
     FILE_PATH(sim_config, pin_file, "its first byte becomes 1 when sample 0 is taken"),
     FILE_PATH(sim_config, uart_link, "becomes a link to the target's serial line"),
-    { AT(sim_config,                                  truth), .type = FIELD_BOOL,
+    { AT(sim_config, truth), .type = FIELD_BOOL,
      .help = "what was true at every sample is written beside: 32 bytes a sample" },
     COUNT(sim_config, late_samples, FIELD_U32, 0, "fault: starts so much late, unsaid"),
     COUNT(sim_config, hang_at, FIELD_U64, 0, "fault: no sample from this one on"),
     COUNT(sim_config, stall_at, FIELD_U64, 0, "fault: the recorder is held up then"),
     COUNT(sim_config, stall_ms, FIELD_U32, 600000, "for so long; the ring holds 5120"),
-    { AT(sim_config,       impatient), .type = FIELD_BOOL,
+    { AT(sim_config,                                 impatient), .type = FIELD_BOOL,
      .help = "fault, board iss: waits neither for room nor for input" },
     COUNT(sim_config, hang_core, FIELD_U32, 1, "board iss: the core that hang_at stops"),
-    { AT(sim_config,                                       adc_fault), .type = FIELD_ENUM, .enums = ADC_FAULTS,
+    { AT(sim_config,                             adc_fault), .type = FIELD_ENUM, .enums = ADC_FAULTS,
      .help = "fault, board iss: of the first ADC in use" },
     COUNT(sim_config, adc_fault_at, FIELD_U64, 0, "fault, board iss: from this sample on"),
     COUNT(sim_config, ddr_stall_at, FIELD_U64, 0, "fault, board iss: DDR stalls then, once"),
     COUNT(sim_config, ddr_stall_us, FIELD_U32, 1000000, "for so long"),
     COUNT(sim_config, overwrite_at, FIELD_U64, 0, "fault: shared memory is overwritten then"),
-    { WORLD(noise_lsb_rms),                                  .type = FIELD_F64, .maximum = 1000, .unit = "LSB",
+    { WORLD(noise_lsb_rms),                                 .type = FIELD_F64, .maximum = 1000, .unit = "LSB",
      .help = "noise of every ADC" },
     CHANNEL(hrv_dac_V),
     CHANNEL(hrv_adc_V),
@@ -159,10 +161,10 @@ static const struct field SIM_FIELDS[] = {
     CHANNEL(emu_dac_V_B),
     CHANNEL(emu_adc_I_A),
     CHANNEL(emu_adc_I_B),
-    { WORLD(transducer), .type = FIELD_MAP, .sub = &TRANSDUCER_SCHEMA,
+    { WORLD(transducer),                                             .type = FIELD_MAP, .sub = &TRANSDUCER_SCHEMA,
      .help = "what is harvested" },
-    { WORLD(target),                                       .type = FIELD_MAP, .sub = &TARGET_SCHEMA, .help = "what is supplied" },
-    { 0                                 },
+    { WORLD(target),    .type = FIELD_MAP, .sub = &TARGET_SCHEMA, .help = "what is supplied" },
+    { 0                           },
 };
 
 const struct schema sim_config_schema = { "sim", "The world around a simulated board",
@@ -175,6 +177,7 @@ static struct sim_config defaults(void)
     memset(&config, 0, sizeof(config));
     config.world = world_config_default();
     config.truth = true;
+    config.cape = 24;
     config.stall_ms = STALL_MS;
     return config;
 }

@@ -41,6 +41,7 @@ struct sim_config {
     double oscillator_ppm; /* of the PRU's counter against the host's clock */
     enum sim_speed speed;
     char firmware[PATH_SIZE]; /* board iss: folder of the PRU's program files */
+    uint32_t cape;            /* board iss: revision, 24 or 25 */
     enum sim_latency memory_latency;
     char pin_file[PATH_SIZE];  /* its first byte becomes 1 the moment that sample 0 is taken */
     char uart_link[PATH_SIZE]; /* becomes a link to the target's serial line; "": STATE/uart */

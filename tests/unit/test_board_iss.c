@@ -112,6 +112,7 @@ static int set_up(void **state)
     snprintf(f->folder, sizeof(f->folder), "/tmp/bw-iss-XXXXXX");
     assert_non_null(mkdtemp(f->folder));
     f->config.world = world_config_default();
+    f->config.cape = 24;
     snprintf(f->config.firmware, sizeof(f->config.firmware), "%s", f->folder);
     write_image(f, "pru0-harvest-24.elf", words, make_pru0(words));
     write_image(f, "pru1-24.elf", words, make_pru1(words, true));

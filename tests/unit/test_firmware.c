@@ -83,6 +83,20 @@ static void test_emulation_is_the_simulated_boards(void **state)
     compare(&scene);
 }
 
+/* Other pins, power-good on PRU0, no harvester. */
+static void test_cape_25_emulates_the_same(void **state)
+{
+    struct firmware_scene scene;
+
+    (void)state;
+    if (!firmware_is_there()) {
+        skip();
+    }
+    firmware_prepare(&scene, PRU_MODE_EMULATE, N_SAMPLES);
+    scene.sim.cape = 25;
+    compare(&scene);
+}
+
 /* Reads from OCMC and DDR may take as long as they like: the samples stay what they are. */
 static void test_memory_latency_changes_no_sample(void **state)
 {
@@ -104,6 +118,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_harvest_is_the_simulated_boards),
         cmocka_unit_test(test_emulation_is_the_simulated_boards),
+        cmocka_unit_test(test_cape_25_emulates_the_same),
         cmocka_unit_test(test_memory_latency_changes_no_sample),
     };
 

@@ -2,7 +2,11 @@
 # SPDX-License-Identifier: MIT
 # Installs what the tests need, builds with sanitizers, runs every test.
 # Usage: tests/run.sh [--only PATTERN] [--list]    see tests/runner.py --help
+# BW_PRU_TOOLCHAIN=0: builds no compiler for the PRU where there is none, and skips the firmware
 set -eu
 cd "$(dirname "$0")/.."
 sh tests/install.sh test
+if [ "${BW_PRU_TOOLCHAIN:-1}" != 0 ] && ! sh pru/toolchain.sh --find > /dev/null 2>&1; then
+    sh tests/install.sh firmware || echo "note: the packages for the PRU's compiler cannot be installed"
+fi
 exec /usr/bin/python3 tests/runner.py "$@"

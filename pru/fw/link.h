@@ -23,8 +23,8 @@
 
 struct link {
     /* PRU1 */
-    uint32_t due_seq;
     uint64_t due_tick;
+    uint32_t due_seq;
     uint32_t answer_seq;
     uint32_t dac_seq;
     uint32_t dac[3];     /* by enum sample_dac */
@@ -46,12 +46,12 @@ _Static_assert(sizeof(struct link) <= PRU_MAP_SHARED_BYTES - PRU_MAP_PRIVATE_OFF
 
 static inline struct link *link_memory(void)
 {
-    return (struct link *)(PRU_MAP_SHARED + PRU_MAP_PRIVATE_OFFSET);
+    return (struct link *)(uintptr_t)(PRU_MAP_SHARED + PRU_MAP_PRIVATE_OFFSET);
 }
 
 static inline struct pru_control *link_control(void)
 {
-    return (struct pru_control *)PRU_MAP_SHARED;
+    return (struct pru_control *)(uintptr_t)PRU_MAP_SHARED;
 }
 
 #endif

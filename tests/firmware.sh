@@ -1,0 +1,42 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The firmware: builds the images and what tests them in a release build, and runs it. Exit 77 and
+# a word when there is no compiler for the PRU.
+# Usage: tests/firmware.sh BUILD
+set -eu
+build=$1
+cd "$(dirname "$0")/.."
+log=$build/pru-toolchain.log
+if ! sh pru/toolchain.sh --find >/dev/null 2>&1; then
+    [ ! -e "$log" ] || tail -n 3 "$log"
+    echo "skipped: no compiler for the PRU, so the firmware is neither built nor run"
+    exit 77
+fi
+cmake -S . -B "$build" >/dev/null
+cmake --build "$build" -j 2 --target pru_fw test_fw test_board_iss fw_cycles bits_make >"$build/firmware.log" 2>&1 \
+    || { tail -n 40 "$build/firmware.log"; exit 1; }
+passed=0
+failed=0
+part() { # name, command
+    name=$1
+    shift
+    if "$@" >"$build/firmware.log" 2>&1; then
+        passed=$((passed + 1))
+        grep -E '^(figure|PRU|\|)' "$build/firmware.log" || true
+    else
+        failed=$((failed + 1))
+        cat "$build/firmware.log"
+        echo "FAILED: $name"
+    fi
+}
+part "images in the simulator" "$build/tests/unit/test_fw"
+part "digest on the PRU" sh tests/pru_bits.sh "$build/tests/bits_make"
+part "cycles and sizes" "$build/tests/fw_cycles" "$build/pru/fw"
+part "board iss" "$build/tests/unit/test_board_iss"
+for image in "$build"/pru/fw/*.elf; do
+    "$(sh pru/toolchain.sh --find)size" -A "$image" | awk -v name="$(basename "$image")" '
+        $1 == ".text" { program = $2 } $1 == ".data" || $1 == ".bss" { data += $2 }
+        END { print "figure: " name ": " program " bytes of program, " data " of data, of 8192 each" }'
+done
+echo "$passed passed, $failed failed, 0 skipped"
+[ "$failed" = 0 ]

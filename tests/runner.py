@@ -264,7 +264,14 @@ def begin_toolchain(suites):
     os.makedirs(RELEASE, exist_ok=True)
     with open(os.path.join(RELEASE, "pru-toolchain.log"), "w", encoding="utf-8") as log:
         return subprocess.Popen(["nice", "-n", "10", "sh", "pru/toolchain.sh"], cwd=ROOT,
-                                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                start_new_session=True)
+
+
+def end_toolchain(toolchain):
+    if toolchain is not None and toolchain.poll() is None:
+        os.killpg(toolchain.pid, signal.SIGTERM)
+        toolchain.wait()
 
 
 def firmware(suites, toolchain):

@@ -14,6 +14,7 @@
 enum {
     LED_SHIFT = 24,         /* of the counter: 84 ms */
     NEAR_TICKS = 1500,      /* 7.5 us before a sample is due PRU0 is told */
+    QUESTION_LOOPS = 400,   /* some 100 us */
     SILENCE_TICKS = 400000, /* 2 ms without a sign from PRU0 */
 };
 
@@ -23,7 +24,8 @@ static struct {
     uint32_t good; /* power-good, as a pin of an event */
     uint32_t turns;
     uint32_t last_tick;
-    uint32_t loop_ticks; /* longest loop since the last sample */
+    uint32_t loop_ticks;    /* longest loop since the last sample */
+    uint32_t answer_before; /* answer_seq when the sample under way was ordered */
     uint32_t alive;
     uint32_t other_alive;
     uint32_t other_seen_at;
@@ -116,6 +118,20 @@ static void answer_harvester(void)
     }
 }
 
+/* PRU0 is about to ask: it waits for the answer, so nothing else is done until then. */
+static void await_question(void)
+{
+    const struct link *link = link_memory();
+
+    for (uint32_t n = 0;
+         n < QUESTION_LOOPS && pru1.is_under_way && link->sampler.mode == PRU_MODE_EMULATE
+         && link->answer_seq == pru1.answer_before;
+         n++) {
+        look();
+        answer_harvester();
+    }
+}
+
 /* The sampler has executed a command: the schedule, or the trace of the pins, begins anew. */
 static void follow_state(enum pru_state before)
 {
@@ -165,6 +181,7 @@ static void keep_schedule(void)
         && !fx_is_less_u64(now_tick + NEAR_TICKS, pru1.timebase.next_tick)) {
         link->due_tick = pru1.timebase.next_tick;
         pru1.is_under_way = true;
+        pru1.answer_before = link->answer_seq;
         shm_store_u32(&link->due_seq, link->due_seq + 1);
     }
 }
@@ -251,8 +268,7 @@ int main(void)
         look();
         drive_outputs();
         look();
-        answer_harvester();
-        look();
+        await_question();
         if (pru1.is_booted) {
             keep_schedule();
             look();

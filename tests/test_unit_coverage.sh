@@ -6,19 +6,21 @@ here=$(dirname "$0")
 sh "$here/unit_coverage.sh"
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
-mkdir -p "$tree/herd" "$tree/common" "$tree/tests/unit" "$tree/tests/support"
-touch "$tree/herd/a.c" "$tree/herd/a.h" "$tree/common/b.c" "$tree/common/b.h" "$tree/herd/part.c"
+for folder in herd sheep common pru/core pru/sim tests/unit tests/support; do
+    mkdir -p "$tree/$folder"
+done
+touch "$tree/herd/a.c" "$tree/herd/a.h" "$tree/pru/sim/b.c" "$tree/pru/sim/b.h" "$tree/herd/part.c"
 try() {
     printf '%s\n' "$1" > "$tree/tests/unit/test_a.c"
     sh "$here/unit_coverage.sh" "$tree" > "$tree/log"
 }
 both='#include "herd/a.h"
-#include "common/b.h"'
+#include "pru/sim/b.h"'
 try "$both" || { echo "a tree without a gap fails"; cat "$tree/log"; exit 1; }
 for gap in '#include "herd/a.h"' '#include "herd/a.h"
-// #include "common/b.h"' \
+// #include "pru/sim/b.h"' \
     '#include "herd/a.h"
-#include "common/b.hpp"'; do
+#include "pru/sim/b.hpp"'; do
     if try "$gap"; then
         echo "not noticed: $gap"
         exit 1

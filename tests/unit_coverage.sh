@@ -15,7 +15,7 @@ count=0
 is_excepted() {
     printf '%s\n' "$exceptions" | grep -q "^$1 ."
 }
-for source in herd/*.c common/*.c; do
+for source in herd/*.c sheep/*.c common/*.c pru/core/*.c pru/sim/*.c; do
     header=${source%.c}.h
     [ -f "$header" ] || continue
     count=$((count + 1))

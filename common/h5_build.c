@@ -9,13 +9,15 @@
 #include "common/h5_time.h"
 #include "common/product.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    N_SAMPLE_STREAMS = RLOG_STREAM_STORAGE_CURRENT + 1
+    N_SAMPLE_STREAMS = RLOG_STREAM_STORAGE_CURRENT + 1,
+    WRITE_BEHIND_BYTES = 8 * 1024 * 1024
 };
 
 static const double SAMPLE_S = 1e-5;
@@ -44,6 +46,7 @@ struct h5_builder {
     uint64_t n_records;
     struct rlog_record_header product_of; /* records of samples that a product waits for */
     struct rlog_product product;
+    uint64_t n_unwritten; /* bytes since the disk was last asked to begin */
     double energy_J;
     uint64_t n_energy_samples;
     uint64_t n_remarks;
@@ -392,6 +395,21 @@ static int take_record(struct h5_builder *builder, const struct rlog_record *rec
                                               : h5_events_add(builder->events, record, err);
 }
 
+/* The disk works while we do: the sync at the end has then little left to wait for. */
+static void begin_writing(struct h5_builder *builder, const struct rlog_record *record)
+{
+    void *handle = NULL;
+
+    builder->n_unwritten += record->header.payload_size;
+    if (builder->n_unwritten < WRITE_BEHIND_BYTES) {
+        return;
+    }
+    builder->n_unwritten = 0;
+    if (H5Fget_vfd_handle(builder->file, H5P_DEFAULT, &handle) >= 0 && handle != NULL) {
+        (void)!sync_file_range(*(const int *)handle, 0, 0, SYNC_FILE_RANGE_WRITE);
+    }
+}
+
 int h5_builder_advance(struct h5_builder *builder, struct err *err)
 {
     struct rlog_record record;
@@ -405,6 +423,7 @@ int h5_builder_advance(struct h5_builder *builder, struct err *err)
                        < 0)) {
             return -1;
         }
+        begin_writing(builder, &record);
     }
     if (next == RLOG_NEXT_ERROR) {
         return -1;

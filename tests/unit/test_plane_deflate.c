@@ -225,6 +225,23 @@ static void test_random_planes_of_all_sizes_come_back(void **state)
     plane_deflate_destroy(&deflate);
 }
 
+/* Quarters of a size that four does not divide. */
+static void test_a_drift_of_odd_sizes_comes_back(void **state)
+{
+    static uint8_t plane[ROWS];
+    struct err err = { 0 };
+    struct plane_deflate *deflate = plane_deflate_create(1, &err);
+
+    (void)state;
+    for (size_t size = ROWS - 5; size < ROWS; size++) {
+        for (uint32_t i = 0; i < size; i++) {
+            plane[i] = (uint8_t)signal_at(12, i);
+        }
+        assert_in_range(check(deflate, plane, size, 1), 1, 6600);
+    }
+    plane_deflate_destroy(&deflate);
+}
+
 /* Too little room is an answer, not an overflow. */
 static void test_too_little_room_gives_none(void **state)
 {
@@ -254,6 +271,7 @@ int main(void)
         cmocka_unit_test(test_signals_come_back_and_are_small),
         cmocka_unit_test(test_noise_is_coded_close_to_its_entropy),
         cmocka_unit_test(test_random_planes_of_all_sizes_come_back),
+        cmocka_unit_test(test_a_drift_of_odd_sizes_comes_back),
         cmocka_unit_test(test_too_little_room_gives_none),
     };
 

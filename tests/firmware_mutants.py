@@ -15,7 +15,6 @@ import sys
 import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-IMAGES = ("pru0-harvest-24.elf", "pru0-emulate-24.elf", "pru1-24.elf")
 
 
 def read_mutants():
@@ -52,8 +51,8 @@ def run(program, folder):
 
 
 def build_images(build):
-    return subprocess.run(["ninja", "-C", build, *(f"pru/fw/{name}" for name in IMAGES)],
-                          capture_output=True, text=True, check=False)
+    return subprocess.run(["ninja", "-C", build, "pru_fw"], capture_output=True, text=True,
+                          check=False)
 
 
 def judge(path, old, new, rule, tree, build, program):

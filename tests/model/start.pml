@@ -196,6 +196,8 @@ inline node_hears(i, verb, n, token, for_boot)
 #else
     :: for_boot == boot[i] && (!knows[i] || token >= owner[i]) && (knows[i] || verb == PREPARE) ->
 #endif
+        /* whoever is obeyed is no older controller */
+        MUST(!knows[i] || token >= owner[i]);
         owner[i] = (token > owner[i] -> token : owner[i]);
         knows[i] = 1;
         if

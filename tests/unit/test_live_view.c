@@ -41,10 +41,12 @@ struct bench {
 
 /* Time goes on by itself, and by what a test adds. */
 static int64_t added_ns;
+static int64_t step_ns; /* at every look */
 int64_t __real_clock_mono_ns(void);
 int64_t __wrap_clock_mono_ns(void);
 int64_t __wrap_clock_mono_ns(void)
 {
+    added_ns += step_ns;
     return __real_clock_mono_ns() + added_ns;
 }
 
@@ -83,6 +85,7 @@ static int set_up(void **state)
     assert_non_null(bench);
     log_set_sink(hush, NULL);
     added_ns = 0;
+    step_ns = 0;
     caught_make_folder("live", bench->folder, sizeof(bench->folder));
     assert_int_equal(key_generate(&bench->key, "test", ROLE_OPERATOR, &err), 0);
     snprintf(path, sizeof(path), "%s/test.pub", bench->folder);
@@ -249,9 +252,29 @@ static void test_a_node_without_a_key_is_named(void **state)
 
 #define WITH_BENCH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+/* Two hundred words wait; there is time for some five of them. */
+static void test_a_flood_does_not_hold_the_listener(void **state)
+{
+    struct bench *bench = *state;
+
+    open_view(bench);
+    assert_non_null(say(bench, 0, 1));
+    for (uint64_t n = 1001; n <= 1200; n++) {
+        publish(bench, 0, bench->nodes[0].name, n);
+    }
+    zclock_sleep(300);
+    step_ns = NS_PER_MS;
+    live_view_listen(bench->view, 10);
+    step_ns = 0;
+    assert_true(live_view_of(bench->view, 0)->n_samples > 1000);
+    assert_true(live_view_of(bench->view, 0)->n_samples < 1200);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_flood_does_not_hold_the_listener, set_up,
+                                        tear_down),
         WITH_BENCH(test_the_newest_word_of_each),
         WITH_BENCH(test_a_word_grows_old),
         WITH_BENCH(test_only_those_meant_are_heard),

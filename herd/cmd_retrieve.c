@@ -84,8 +84,10 @@ static void end_round(struct retrieval *retrieval)
     zloop_destroy(&retrieval->loop);
     listings_fini(&retrieval->listings);
     ask_close(&retrieval->ask);
+    free(retrieval->is_releasing);
     free(retrieval->jobs);
     free(retrieval->parcels);
+    retrieval->is_releasing = NULL;
     retrieval->jobs = NULL;
     retrieval->parcels = NULL;
     retrieval->n_jobs = 0;

@@ -47,6 +47,7 @@ struct retrieval {
     int status;
     /* the round */
     struct ask *ask;
+    bool *is_releasing; /* by node: is asked to release */
     struct listings listings;
     struct fetch_job *jobs;
     struct parcel *parcels; /* one per job */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "herd/retrieve_parts.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* The node's next recording that may go. */
@@ -59,6 +60,41 @@ static bool release_answer(void *arg, const struct ask_answer *answer)
     return true;
 }
 
+/* The connections are as old as the transfer was long, and may have seen worse. False when
+ * nobody is there to be told. */
+static bool greet_anew(struct retrieval *retrieval)
+{
+    size_t n_nodes = retrieval->context.inventory->n_nodes;
+    struct err ignored = { 0 };
+
+    ask_close(&retrieval->ask);
+    retrieval->is_releasing = calloc(n_nodes + 1, sizeof(*retrieval->is_releasing));
+    for (size_t i = 0; retrieval->is_releasing != NULL && i < n_nodes; i++) {
+        retrieval->is_releasing[i] = next_release(retrieval, i) < retrieval->n_jobs;
+    }
+    if (retrieval->is_releasing != NULL) {
+        retrieval->ask = ask_open(retrieval->context.inventory, retrieval->is_releasing,
+                                  &retrieval->context.key, &ignored);
+    }
+    return retrieval->ask != NULL
+           && ask_hello(retrieval->ask, RETRIEVE_TIMEOUT_MS, NULL, NULL) > 0;
+}
+
+/* Nobody must think that a node has let go of what it still holds. */
+static void note_unanswered(struct retrieval *retrieval)
+{
+    for (size_t i = 0; i < retrieval->n_jobs; i++) {
+        const struct parcel *parcel = &retrieval->parcels[i];
+
+        if (parcel->is_built && !parcel->is_released
+            && strcmp(parcel->entry->state, "closed") == 0
+            && retrieval->jobs[i].err.code == ERR_NONE) {
+            err_set(&retrieval->jobs[i].err, ERR_STATE,
+                    "built, but the node does not answer: it holds its copy still");
+        }
+    }
+}
+
 void retrieve_release(struct retrieval *retrieval)
 {
     const struct ask_round round = { .verb = VERB_RELEASE,
@@ -69,6 +105,10 @@ void retrieve_release(struct retrieval *retrieval)
                                      .timeout_ms = RETRIEVE_TIMEOUT_MS };
     size_t n_rounds = retrieval->n_jobs;
 
+    if (!greet_anew(retrieval)) {
+        n_rounds = 0;
+    }
     /* Each round releases one recording per node. */
     while (n_rounds-- > 0 && ask_all(retrieval->ask, &round) > 0) {}
+    note_unanswered(retrieval);
 }

@@ -95,10 +95,10 @@ def test_100_pulled_cables_change_nothing_and_no_byte_comes_twice():
         begin = time.monotonic()
         for cut in range(100):
             link.pull()
-            # Two outages are long enough for both ends to give the connection up.
-            time.sleep(6 if cut in (30, 70) else rng.uniform(0.01, 0.12))
+            # One outage is long enough for both ends to ask what became of the rest.
+            time.sleep(5 if cut == 60 else rng.uniform(0.01, 0.06))
             link.plug()
-            time.sleep(rng.uniform(0.05, 0.4))
+            time.sleep(rng.uniform(0.05, 0.35))
         seconds = time.monotonic() - begin
         assert herd.poll() is None, "the recording was too small: it came between the cuts"
         report = scene.finish(herd)
@@ -117,7 +117,7 @@ def test_20_killed_herds_change_nothing_and_no_byte_comes_twice():
             before = scene.bytes_here()
             herd = scene.retrieve()
             wait_for("bytes flow", lambda before=before: scene.bytes_here() > before, 20)
-            time.sleep(rng.uniform(0, 0.3))
+            time.sleep(rng.uniform(0, 0.15))
             assert herd.poll() is None, "the recording was too small: it came between the kills"
             herd.send_signal(signal.SIGKILL)
             herd.wait()
@@ -127,7 +127,7 @@ def test_20_killed_herds_change_nothing_and_no_byte_comes_twice():
         print(f"figure: {scene.size} B over 21 herds: {report['bytes_received']} B by the last, "
               f"{wire} B on the wire")
         assert report["bytes_received"] - report["bytes_repeated"] == scene.size - before, report
-        assert wire <= scene.size * OVERHEAD + 20 * PIECE, wire
+        assert wire <= scene.size * OVERHEAD + 20 * (PIECE + FLIGHT), wire
 
 
 if __name__ == "__main__":

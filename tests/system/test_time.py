@@ -79,7 +79,7 @@ def check_clocks(path):
         ptp = file["ptp/values"][:]
         phc = file["phc2sys/values"][:]
         begin = int(file["data/time"][0])
-        assert len(ptp) >= 6 and len(phc) >= 6, (len(ptp), len(phc))
+        assert len(ptp) >= 5 and len(phc) >= 5, (len(ptp), len(phc))
         # One clock behind both ends: off by what software stamps and a busy host make of it.
         assert abs(numpy.median(ptp[:, 0])) < 500_000 and numpy.any(ptp[:, 0] != 0), ptp
         assert numpy.all((ptp[:, 2] > 0) & (ptp[:, 2] < 5_000_000)), ptp
@@ -121,7 +121,7 @@ def test_ptp4l_phc2sys_and_chrony_are_heard():
                     return "to UNCALIBRATED on RS_SLAVE" in file.read()
             wait_for("ptp4l has found its master", is_slave, 30)
             time.sleep(4)  # chronyd's first exchanges
-            done = flock.run({"name": "clocks", "duration": "12 s", "defaults": {
+            done = flock.run({"name": "clocks", "duration": "9 s", "defaults": {
                 "mode": "harvest", "harvester": {"inherit_from": "cv20"},
                 "log": {"time": True, "sheep": True}}})
             assert done.status == 0, str(done)

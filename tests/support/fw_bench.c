@@ -168,7 +168,7 @@ void fw_bench_close(struct fw_bench *bench)
     pru_soc_destroy(&bench->soc);
 }
 
-void fw_bench_run(struct fw_bench *bench, uint64_t cycles)
+void fw_bench_run(struct fw_bench *bench, uint32_t cycles)
 {
     (void)pru_soc_run(bench->soc, pru_soc_cycle(bench->soc) + cycles, 0);
 }

@@ -47,7 +47,7 @@ int fw_bench_boot(struct fw_bench *bench, const char *folder, enum pru_mode mode
 void fw_bench_close(struct fw_bench *bench);
 
 /* Runs for a while. */
-void fw_bench_run(struct fw_bench *bench, uint64_t cycles);
+void fw_bench_run(struct fw_bench *bench, uint32_t cycles);
 
 /* A command with its arguments already in shared memory; the error, or -1 without an answer
  * within 5 ms. */

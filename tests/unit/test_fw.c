@@ -314,8 +314,7 @@ static void test_samples_begin_on_time(void **state)
     run_to(PRU_STATE_DONE, 30);
     first = bench.triggers[0];
     for (uint32_t i = 0; i + 1 < bench.n_triggers; i += 2) { /* two ADCs */
-        int64_t late =
-            (int64_t)(bench.triggers[i] - first) - (int64_t)((double)(i / 2) * 2000.75);
+        int64_t late = (int64_t)(bench.triggers[i] - first) - (int64_t)((double)n * 2000.75);
 
         assert_int_equal(bench.triggers[i], bench.triggers[i + 1]);
         earliest = late < earliest ? late : earliest;

@@ -11,7 +11,7 @@
 #   apt install binutils-source gcc-12-source gdb-source libgmp-dev libmpfr-dev libmpc-dev bison flex texinfo xz-utils
 set -eu
 
-cache=${BELLWETHER_TOOLCHAIN:-${XDG_CACHE_HOME:-$HOME/.cache}/bellwether/pru-toolchain}
+cache=${BELLWETHER_TOOLCHAIN:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/bellwether/pru-toolchain}
 src=${BELLWETHER_TOOLCHAIN_SOURCES:-/usr/src}
 jobs=$(getconf _NPROCESSORS_ONLN)
 

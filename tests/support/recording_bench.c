@@ -199,6 +199,7 @@ static void take_record(struct content *content, const struct rlog_record *recor
         break;
     case RLOG_EDGES:
         content->n_edges += record->header.count;
+        content->n_edge_bytes += sizeof(record->header) + record->header.payload_size;
         break;
     case RLOG_GAP:
         assert_true(content->n_gaps < BENCH_MAX_GAPS);

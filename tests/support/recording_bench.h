@@ -46,6 +46,7 @@ struct content {
     struct rlog_start start;
     struct rlog_end end;
     uint64_t n_edges;
+    uint64_t n_edge_bytes;
 };
 
 /* Two seconds of harvest, V and I at gzip-1, in a folder of its own. For cmocka. */

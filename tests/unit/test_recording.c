@@ -349,6 +349,30 @@ static void test_edges_are_counted_and_kept(void **state)
     assert_int_equal(content.end.n_edges, 50 * 1000);
 }
 
+/* By the clock, beside V and I. */
+static void test_a_million_edges_a_second_reach_the_log(void **state)
+{
+    struct bench *bench = *state;
+    struct content content;
+
+    bench->plan.is_paced = true;
+    bench->plan.edges_per_block = 10000;
+    bench->request.manifest.gpio_mask = 3;
+    bench_prepare(bench);
+    bench_start(bench);
+    bench_run(bench);
+    assert_string_equal(bench->page.fault, "");
+    bench_read_log(bench, &content);
+    print_message("%.2f bytes an edge, ring %u %% full at most\n",
+                  (double)content.n_edge_bytes / (double)content.n_edges,
+                  bench->page.ring_fill_max_percent);
+    assert_int_equal(content.n_edges, 2000000);
+    assert_int_equal(content.end.n_edges, 2000000);
+    assert_int_equal(content.n_gaps, 0);
+    assert_int_equal(content.n_wrong, 0);
+    assert_true(content.n_edge_bytes <= 4 * content.n_edges);
+}
+
 #define RECORDING_TEST(name) \
     cmocka_unit_test_setup_teardown(name, bench_set_up, bench_tear_down)
 
@@ -373,6 +397,7 @@ int main(void)
         RECORDING_TEST(test_late_board_shows_its_lateness),
         RECORDING_TEST(test_stop_is_exact),
         RECORDING_TEST(test_edges_are_counted_and_kept),
+        RECORDING_TEST(test_a_million_edges_a_second_reach_the_log),
     };
 
     return cmocka_run_group_tests_name("recording", tests, NULL, NULL);

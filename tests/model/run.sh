@@ -51,7 +51,9 @@ for breach in GO_WITHOUT_ARM CANCEL_LIE NO_GO_GUARD GO_CHECK JOURNAL_LATE; do
 done
 
 # Runs of the model: herd with faults, and an imp that says anything at any time.
-model_runs() { # first, last
+model_runs() { # first, last; in a folder of its own, where spin has its scratch files
+    mkdir "from$1"
+    cd "from$1"
     run=$1
     while [ "$run" -le "$2" ]; do
         if [ $((run % 2)) = 0 ]; then
@@ -77,8 +79,8 @@ judge() { # status, what
 build=${BW_BUILD:-}
 if [ -x "$build/tests/start_replay" ] && [ -x "$build/tests/unit/start_sim" ]; then
     traces=${BW_TRACES:-200}
-    model_runs 1 $((traces / 2)) > first.txt &
-    model_runs $((traces / 2 + 1)) "$traces" > second.txt
+    (model_runs 1 $((traces / 2))) > first.txt &
+    (model_runs $((traces / 2 + 1)) "$traces") > second.txt
     wait $!
     status=0
     cat first.txt second.txt | "$build/tests/start_replay" || status=$?

@@ -31,6 +31,7 @@ int main(void)
     char text[17];
     uint32_t count = 0;
 
+    // cppcheck-suppress comparePointers
     for (const struct vsource_params *p = bits_params; p < bits_params_end; p++) {
         count++;
         run_source(p, count, BITS_SAMPLES);

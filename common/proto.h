@@ -226,7 +226,7 @@ struct body_live {
     double voltage_offset;
     double current_gain;
     double current_offset;
-    bool has_voltage; /* the newest mean, for whoever does not read the payload */
+    bool has_voltage; /* there is news: the newest mean, for who does not read the payload */
     bool has_current;
     double voltage_V;
     double current_A;

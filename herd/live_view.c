@@ -77,6 +77,26 @@ void live_view_close(struct live_view **view)
     *view = NULL;
 }
 
+/* Between two syncs of its log a node has no news of samples: what it said last stands. */
+static void take_word(struct word *word, const struct body_live *body)
+{
+    const struct body_live old = word->body;
+
+    word->mono_ns = clock_mono_ns();
+    word->body = *body;
+    if (body->experiment == 0 || body->experiment != old.experiment) {
+        return;
+    }
+    if (!body->has_voltage) {
+        word->body.has_voltage = old.has_voltage;
+        word->body.voltage_V = old.voltage_V;
+    }
+    if (!body->has_current) {
+        word->body.has_current = old.has_current;
+        word->body.current_A = old.current_A;
+    }
+}
+
 static void take(struct live_view *view, const struct wire_message *got)
 {
     const struct body_live *body = PROTO_CONST_BODY(&view->message, body_live);
@@ -87,8 +107,7 @@ static void take(struct live_view *view, const struct wire_message *got)
     }
     for (size_t i = 0; i < view->inventory->n_nodes; i++) {
         if (strcmp(view->inventory->nodes[i].name, body->node) == 0) {
-            view->words[i].mono_ns = clock_mono_ns();
-            view->words[i].body = *body;
+            take_word(&view->words[i], body);
         }
     }
 }

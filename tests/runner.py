@@ -254,8 +254,8 @@ def thread_sanitizer(suites):
 
 
 def begin_toolchain(suites):
-    """Builds the PRU's compiler behind everything else, if there is none and nobody minds."""
-    if os.environ.get("BW_PRU_TOOLCHAIN") == "0" or (suites.only
+    """Builds the PRU's compiler behind everything else, if there is none and it is asked for."""
+    if os.environ.get("BW_PRU_TOOLCHAIN") != "1" or (suites.only
                                                      and not re.search(suites.only, "firmware")):
         return None
     if subprocess.run(["sh", "pru/toolchain.sh", "--find"], cwd=ROOT, check=False,

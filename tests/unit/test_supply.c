@@ -95,9 +95,11 @@ struct bench {
 static void make_stream(struct bench *bench, size_t k, const char *digest, size_t size)
 {
     struct input_stream *stream = &bench->streams[k];
+    char path[sizeof(bench->folder) + 24];
     FILE *file = NULL;
 
-    snprintf(stream->path, sizeof(stream->path), "%s/%zu", bench->folder, k);
+    snprintf(path, sizeof(path), "%s/%zu", bench->folder, k);
+    memcpy(stream->path, path, strlen(path) + 1);
     snprintf(stream->digest, sizeof(stream->digest), "%s", digest);
     stream->size_bytes = size;
     file = fopen(stream->path, "we");

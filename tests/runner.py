@@ -195,8 +195,9 @@ def static_checks(suites):
 
 
 def tidy(suites):
+    # The PRU's own code is nothing for a host's compiler, fuzzers are only built by clang's build.
     files = [path for path in sources() if path.endswith(".c")
-             and not path.startswith(("tests/fuzz/", "pru/fw/"))]
+             and not path.startswith(("tests/fuzz/", "pru/fw/", "tests/support/bits_pru.c"))]
     script = "printf '%s\\n' \"$@\" | xargs -P 2 -n 1 clang-tidy --quiet -p " + CLANG
     suites.suite("clang-tidy", ["sh", "-c", script, "tidy", *files], 1500)
 

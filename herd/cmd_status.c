@@ -9,6 +9,7 @@
 
 #include "common/clock.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -411,6 +412,31 @@ static int parse(const struct cmd_options *options, int argc, char **argv,
     return 0;
 }
 
+static volatile sig_atomic_t is_interrupted;
+
+static void note_signal(int number)
+{
+    (void)number;
+    is_interrupted = 1;
+}
+
+/* Ctrl-C ends the watching in order, also where the shell had it ignored. */
+static int watch(struct view *view)
+{
+    struct sigaction action = { .sa_handler = note_signal };
+
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    while (is_interrupted == 0) {
+        live_view_listen(view->live, WATCH_MS);
+        if (is_interrupted == 0) {
+            fputs(view->options->is_json ? "" : "\033[H\033[2J", stdout);
+            (void)show(view);
+        }
+    }
+    return EXIT_INTERRUPTED;
+}
+
 static int run_view(struct view *view)
 {
     struct err err = { 0 };
@@ -429,12 +455,8 @@ static int run_view(struct view *view)
         status = cmd_fail(view->options, "status", &err);
     } else {
         status = show(view);
-        while (view->request->is_watching) {
-            live_view_listen(view->live, WATCH_MS);
-            if (!view->options->is_json) {
-                fputs("\033[H\033[2J", stdout);
-            }
-            status = show(view);
+        if (view->request->is_watching) {
+            status = watch(view);
         }
     }
     live_view_close(&view->live);

@@ -152,7 +152,7 @@ def test_watching_status_shows_voltage_and_current():
             line["node"] for line in lines()
             if (line.get("live") or {}).get("voltage_V", 0) > 0.1} == {"sheep0", "sheep1"}, 20)
         watch.send_signal(signal.SIGINT)
-        watch.wait(5)
+        assert watch.wait(5) == 130
         assert herd.wait(30) == 0
 
 

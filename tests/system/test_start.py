@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The start error that a file states is the one that an observer on an independent clock sees."""
 import os
+import statistics
 import subprocess
 
 import h5py
@@ -12,9 +13,8 @@ from harness import Flock
 LIMIT_S = 300
 BUILD = "release"
 AGREE_US = 50.0
-LOOK_US = 20.0  # how narrow a look must be to prove something
-BOUND_US = 120.0  # half a round trip to the node and to the median node, at worst
-LOOKS = 12
+SHARP_US = 20.0
+LOOKS = 5
 ROUNDING_US = 1.0
 OBSERVER = os.path.join(harness.BUILD, "tests", "observer")
 # Errors of the nodes' clocks and oscillators; the median node's clock is the observer's own.
@@ -48,34 +48,47 @@ class Look:
             sync = {key: int(value) for key, value in file["sync"].attrs.items()
                     if key.endswith("_ns")}
         self.low_us, self.high_us = (low_ns - sync["T_ns"]) / 1e3, (high_ns - sync["T_ns"]) / 1e3
+        # against the node's own clock, and against the others' as far as herd could measure it
+        self.own_us = sync["start_error_ns"] / 1e3
         self.stated_us = (sync["start_error_ns"] - sync["clock_offset_ns"]) / 1e3
         self.bound_us = (sync["start_bound_ns"] + sync["clock_bound_ns"]) / 1e3
+        self.clock_us = CLOCK_US[name]
 
     def __str__(self):
-        return (f"seen between {self.low_us:.1f} and {self.high_us:.1f} us, "
-                f"stated {self.stated_us:.1f} +- {self.bound_us:.1f} us")
-
-    def agrees(self, within_us):
-        return self.low_us - within_us < self.stated_us < self.high_us + within_us
+        return (f"seen between {self.low_us:.1f} and {self.high_us:.1f} us, by its own clock "
+                f"{self.own_us:.1f}, stated {self.stated_us:.1f} +- {self.bound_us:.1f} us")
 
     def is_sharp(self):
-        """Observer and file both know well enough what they say; nothing of what they say."""
-        return self.high_us - self.low_us < LOOK_US and self.bound_us < BOUND_US
+        return self.high_us - self.low_us < SHARP_US
+
+    def is_own_right(self):
+        return self.low_us - AGREE_US < self.own_us - self.clock_us < self.high_us + AGREE_US
+
+    def is_stated_right(self):
+        slack_us = self.bound_us + ROUNDING_US
+        return self.low_us - slack_us < self.stated_us < self.high_us + slack_us
+
+    def distance_us(self):
+        return abs(self.stated_us - (self.low_us + self.high_us) / 2)
 
 
 def test_the_stated_start_error_is_the_observed_one():
-    """What is stated holds within its own bound, always; and within 50 us in the first run in which
-    neither the observer nor the exchanges of timestamps were held up by the host."""
+    """In every run the start error by the node's own clock is what was seen, within 50 us, when the
+    clock's injected error is added; and what the file states of the whole, with the clock's error
+    as herd measured it over the network, is right within its bound, and within 50 us in the middle
+    of five runs. No run is left out."""
     with Flock(3, change=errors) as flock:
         for name in flock.names:
+            looks = []
             for _ in range(LOOKS):
-                look = Look(flock, name)
-                print(f"figure: {name}: {look}")
-                assert look.agrees(look.bound_us + ROUNDING_US), str(look)
-                if look.is_sharp():
-                    break
-            assert look.is_sharp(), "the host never let the observer look in time"
-            assert look.agrees(AGREE_US), str(look)
+                looks.append(Look(flock, name))
+                print(f"figure: {name}: {looks[-1]}")
+                assert looks[-1].is_own_right(), str(looks[-1])
+                assert looks[-1].is_stated_right(), str(looks[-1])
+            assert any(look.is_sharp() for look in looks), "the observer never looked in time"
+            middle_us = statistics.median(look.distance_us() for look in looks)
+            print(f"figure: {name}: stated beside seen, middle of {LOOKS}: {middle_us:.1f} us")
+            assert middle_us < AGREE_US, middle_us
 
 
 def late(name, config):

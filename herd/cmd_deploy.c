@@ -7,7 +7,7 @@
 #include "herd/each_node.h"
 #include "herd/report.h"
 #include "herd/sim_farm.h"
-#include "herd/ssh.h"
+#include "herd/ssh_options.h"
 
 #include "common/buf.h"
 
@@ -38,28 +38,25 @@ static const char USAGE[] =
     "Exit status: 1 when a node was left or failed, 3 when no node could be reached.\n";
 
 enum {
-    OPTION_RESTART = 256,
+    OPTION_RESTART = SSH_OPTION_END,
     OPTION_NO_RESTART,
-    OPTION_IDENTITY,
-    OPTION_KNOWN_HOSTS,
     TIMEOUT_S = 30,
     ASK_MS = 2000,
-    MAX_SECONDS = 86400,
     MAX_PROGRAM = 64 * 1024 * 1024,
     ANSWER_MAX = 64 * 1024,
     WORD_SIZE = 256,
 };
 
 static const struct cli_option OPTIONS[] = {
-    {'d',                 "dir",         true },
-    { OPTION_RESTART,     "restart",     true },
-    { OPTION_NO_RESTART,  "no-restart",  false},
-    { 't',                "timeout",     true },
-    { 'p',                "ssh-port",    true },
-    { OPTION_IDENTITY,    "identity",    true },
-    { OPTION_KNOWN_HOSTS, "known-hosts", true },
-    { 'b',                "become",      false},
-    { 0,                  NULL,          false},
+    {'d',                     "dir",         true },
+    { OPTION_RESTART,         "restart",     true },
+    { OPTION_NO_RESTART,      "no-restart",  false},
+    { SSH_OPTION_TIMEOUT,     "timeout",     true },
+    { SSH_OPTION_PORT,        "ssh-port",    true },
+    { SSH_OPTION_IDENTITY,    "identity",    true },
+    { SSH_OPTION_KNOWN_HOSTS, "known-hosts", true },
+    { 'b',                    "become",      false},
+    { 0,                      NULL,          false},
 };
 
 struct request {
@@ -341,9 +338,6 @@ static int deploy(struct view *view)
 static int take_option(const struct cmd_options *options, struct request *request, int option,
                        const char *value)
 {
-    double seconds = 0;
-    uint64_t number = 0;
-
     switch (option) {
     case 'd':
         request->folder = value;
@@ -354,30 +348,11 @@ static int take_option(const struct cmd_options *options, struct request *reques
     case OPTION_NO_RESTART:
         request->restart = "";
         return 0;
-    case 't':
-        if (!text_to_f64(value, &seconds) || !(seconds >= 1 && seconds <= MAX_SECONDS)) {
-            return cmd_misuse(options, "deploy",
-                              "timeout '%s' is not a number of seconds (>= 1)", value);
-        }
-        request->target.timeout_s = (long)seconds;
-        return 0;
-    case 'p':
-        if (!text_to_u64(value, &number) || number == 0 || number > UINT16_MAX) {
-            return cmd_misuse(options, "deploy", "'%s' is no port", value);
-        }
-        request->target.port = (unsigned)number;
-        return 0;
-    case OPTION_IDENTITY:
-        request->target.identity = value;
-        return 0;
-    case OPTION_KNOWN_HOSTS:
-        request->target.known_hosts = value;
-        return 0;
     case 'b':
         request->become = true;
         return 0;
     default:
-        return EXIT_USAGE; /* cli_next has said why */
+        return ssh_option_take(options, "deploy", option, value, &request->target);
     }
 }
 

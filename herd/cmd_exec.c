@@ -5,7 +5,7 @@
 #include "herd/context.h"
 #include "herd/each_node.h"
 #include "herd/report.h"
-#include "herd/ssh.h"
+#include "herd/ssh_options.h"
 
 #include "common/buf.h"
 
@@ -29,20 +29,17 @@ static const char USAGE[] =
     "Exit status: 1 when the command failed anywhere, 3 when no node could be reached.\n";
 
 enum {
-    OPTION_IDENTITY = 256,
-    OPTION_KNOWN_HOSTS,
     TIMEOUT_S = 10,
-    MAX_SECONDS = 86400,
     ANSWER_MAX = 1024 * 1024, /* of each stream of a node */
 };
 
 static const struct cli_option OPTIONS[] = {
-    {'t',                 "timeout",     true },
-    { 'p',                "ssh-port",    true },
-    { OPTION_IDENTITY,    "identity",    true },
-    { OPTION_KNOWN_HOSTS, "known-hosts", true },
-    { 'b',                "become",      false},
-    { 0,                  NULL,          false},
+    {SSH_OPTION_TIMEOUT,      "timeout",     true },
+    { SSH_OPTION_PORT,        "ssh-port",    true },
+    { SSH_OPTION_IDENTITY,    "identity",    true },
+    { SSH_OPTION_KNOWN_HOSTS, "known-hosts", true },
+    { 'b',                    "become",      false},
+    { 0,                      NULL,          false},
 };
 
 struct request {
@@ -69,34 +66,12 @@ struct job {
 static int take_option(const struct cmd_options *options, struct request *request, int option,
                        const char *value)
 {
-    double seconds = 0;
-    uint64_t number = 0;
-
     switch (option) {
-    case 't':
-        if (!text_to_f64(value, &seconds) || !(seconds >= 1 && seconds <= MAX_SECONDS)) {
-            return cmd_misuse(options, "exec", "timeout '%s' is not a number of seconds (>= 1)",
-                              value);
-        }
-        request->target.timeout_s = (long)seconds;
-        return 0;
-    case 'p':
-        if (!text_to_u64(value, &number) || number == 0 || number > UINT16_MAX) {
-            return cmd_misuse(options, "exec", "'%s' is no port", value);
-        }
-        request->target.port = (unsigned)number;
-        return 0;
-    case OPTION_IDENTITY:
-        request->target.identity = value;
-        return 0;
-    case OPTION_KNOWN_HOSTS:
-        request->target.known_hosts = value;
-        return 0;
     case 'b':
         request->become = true;
         return 0;
     default:
-        return EXIT_USAGE; /* cli_next has said why */
+        return ssh_option_take(options, "exec", option, value, &request->target);
     }
 }
 

@@ -24,7 +24,7 @@ enum {
 
 struct recorder_options {
     const char *state_dir; /* exists; holds socket and page */
-    const char *board;     /* "sim", "pru" */
+    const char *board;     /* "sim", "iss", "pru" */
     unsigned cape;         /* revision of the real one: 24 or 25 */
     const struct sim_config *sim;
     const char *truth_dir; /* sim: NAME.truth of every recording is written there; NULL: none */
@@ -39,7 +39,7 @@ struct recorder_options {
 MUST_CHECK int recorder_run(const struct recorder_options *options,
                             const volatile sig_atomic_t *stop_signal, struct err *err);
 
-/* A board as the options name it; "not built yet" for those that are not. */
+/* A board as the options name it. ERR_INPUT with the kinds that there are for any other. */
 struct board *recorder_board_create(const struct recorder_options *options, struct err *err);
 
 /* `sheep selftest`: boots the board, sees its counter advance against the clock, and records a

@@ -159,6 +159,15 @@ int wire_connect(zsock_t *socket, const char *endpoint, const char *server_key,
     return 0;
 }
 
+int wire_disconnect(zsock_t *socket, const char *endpoint, struct err *err)
+{
+    if ((zsock_events(socket) & ZMQ_POLLIN) != 0) {
+        return err_set(err, ERR_STATE, "%s: messages wait to be read", endpoint);
+    }
+    (void)zsock_disconnect(socket, "%s", endpoint);
+    return 0;
+}
+
 /* The id that a ROUTER gives to a connection without one is a zero byte and a number; our text
  * for it is '@' and the number. */
 static void print_given_id(const unsigned char bytes[GIVEN_ID_BYTES], char text[WIRE_ID_SIZE])

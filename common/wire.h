@@ -35,9 +35,14 @@ zsock_t *wire_bind(int type, const char *endpoint, const struct key_pair *own, s
 zsock_t *wire_client(int type, const struct key_pair *own, const char *own_id, struct err *err);
 
 /* Connects to one node whose public key is pinned; `peer_id` names it in wire_send (ROUTER; may
- * be NULL for SUB). Repeated with the same id only after zsock_disconnect. */
+ * be NULL for SUB). Repeated with the same id only after wire_disconnect. */
 MUST_CHECK int wire_connect(zsock_t *socket, const char *endpoint, const char *server_key,
                             const char *peer_id, struct err *err);
+
+/* Ends the connection to `endpoint`, if there is one. ERR_STATE: messages wait, read them
+ * first. (To ask a socket for input makes libzmq begin to read a message, and it aborts the
+ * program when the connection that has the rest is taken away.) */
+MUST_CHECK int wire_disconnect(zsock_t *socket, const char *endpoint, struct err *err);
 
 /* Sends without blocking. ERR_UNREACHABLE: no such peer now; ERR_STATE: its queue is full;
  * nothing was sent then. */

@@ -67,8 +67,10 @@ static int connect_peer(struct ask *ask, size_t i, struct err *err)
 static void reconnect_peer(struct ask *ask, size_t i)
 {
     const struct inventory_node *node = &ask->inventory->nodes[i];
+    char endpoint[INVENTORY_HOST_SIZE + 32];
 
-    if (zsock_disconnect(ask->socket, "tcp://%s:%u", node->host, node->port) == 0) {
+    snprintf(endpoint, sizeof(endpoint), "tcp://%s:%u", node->host, node->port);
+    if (wire_disconnect(ask->socket, endpoint, NULL) == 0) {
         ask->peers[i].generation++;
         ask->peers[i].again_ms = HELLO_AGAIN_MS;
         ask->peers[i].next_ns = 0;

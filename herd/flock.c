@@ -11,7 +11,9 @@
 
 enum {
     TICK_MS = 50,
-    BATCH = 128, /* messages per wake-up of one socket, so that timers keep their time */
+    BATCH = 128,   /* messages per wake-up of one socket, so that timers keep their time */
+    ROUNDS = 16,   /* of them, where a socket has to be empty */
+    AWAY_MS = 500, /* between two ticks: this process was stopped, or had no processor */
     ID_BASE = 10,
 };
 
@@ -59,32 +61,6 @@ static int connect_node(struct herd_flock *flock, size_t i, bool is_bulk, struct
         return err_prepend(err, "%s", node->name);
     }
     return 0;
-}
-
-static void disconnect_node(struct herd_flock *flock, size_t i, bool is_bulk)
-{
-    char endpoint[INVENTORY_HOST_SIZE + 32];
-
-    endpoint_of(flock->config.nodes[i], is_bulk, endpoint, sizeof(endpoint));
-    (void)zsock_disconnect(is_bulk ? flock->bulk : flock->control, "%s", endpoint);
-}
-
-static void reconnect(struct herd_flock *flock, size_t i)
-{
-    struct link *link = &flock->links[i];
-    struct err err = { 0 };
-
-    flock->stats.n_reconnects++;
-    disconnect_node(flock, i, false);
-    link->control_id++;
-    if (connect_node(flock, i, false, &err) < 0) {
-        log_warn("%s", err.text);
-    }
-    if (link->has_bulk) {
-        disconnect_node(flock, i, true);
-        link->has_bulk = false;
-        link->bulk_id++;
-    }
 }
 
 /* ---- sending ---- */
@@ -278,6 +254,45 @@ static int on_bulk(zloop_t *loop, zsock_t *socket, void *arg)
     return receive(arg, socket, true);
 }
 
+/* ---- connections made anew ---- */
+
+/* False: there is always another message; later. */
+static bool let_go(struct herd_flock *flock, size_t i, bool is_bulk)
+{
+    zsock_t *socket = is_bulk ? flock->bulk : flock->control;
+    char endpoint[INVENTORY_HOST_SIZE + 32];
+
+    endpoint_of(flock->config.nodes[i], is_bulk, endpoint, sizeof(endpoint));
+    for (int n = 0; n < ROUNDS; n++) {
+        if (wire_disconnect(socket, endpoint, NULL) == 0) {
+            return true;
+        }
+        (void)receive(flock, socket, is_bulk);
+    }
+    return false;
+}
+
+static void reconnect(struct herd_flock *flock, size_t i)
+{
+    struct link *link = &flock->links[i];
+    struct err err = { 0 };
+
+    link->is_stale = true;
+    if ((link->has_bulk && !let_go(flock, i, true)) || !let_go(flock, i, false)) {
+        return;
+    }
+    link->is_stale = false;
+    flock->stats.n_reconnects++;
+    link->control_id++;
+    if (connect_node(flock, i, false, &err) < 0) {
+        log_warn("%s", err.text);
+    }
+    if (link->has_bulk) {
+        link->has_bulk = false;
+        link->bulk_id++;
+    }
+}
+
 /* ---- time ---- */
 
 static void greet(struct herd_flock *flock, size_t i)
@@ -312,11 +327,11 @@ static void tick_node(struct herd_flock *flock, size_t i, int64_t mono_ns)
     struct link *link = &flock->links[i];
     unsigned due = session_tick(&link->session, mono_ns);
 
-    if ((due & SESSION_DO_RECONNECT) != 0) {
-        reconnect(flock, i);
-    }
     if ((due & SESSION_IS_CHANGED) != 0) {
         tell_news(flock, i, link->session.link == SESSION_LOST ? FLOCK_LOST : FLOCK_SILENT);
+    }
+    if ((due & SESSION_DO_RECONNECT) != 0 || link->is_stale) {
+        reconnect(flock, i);
     }
     if ((due & SESSION_DO_HELLO) != 0) {
         greet(flock, i);
@@ -328,6 +343,24 @@ static void tick_node(struct herd_flock *flock, size_t i, int64_t mono_ns)
     flock_repeat_pending(flock, i, mono_ns);
 }
 
+/* After a while without the processor, what has come meanwhile is heard before anybody is
+ * judged by how long he was silent. */
+static void come_back(struct herd_flock *flock, int64_t mono_ns)
+{
+    int64_t gap_ns = mono_ns - flock->ticked_ns;
+
+    flock->ticked_ns = mono_ns;
+    if (gap_ns < AWAY_MS * NS_PER_MS) {
+        return;
+    }
+    for (size_t i = 0; i < flock->config.n_nodes; i++) {
+        session_forgive(&flock->links[i].session, mono_ns, gap_ns);
+    }
+    for (int n = 0; n < ROUNDS && (zsock_events(flock->control) & ZMQ_POLLIN) != 0; n++) {
+        (void)receive(flock, flock->control, false);
+    }
+}
+
 static int on_tick(zloop_t *loop, int timer_id, void *arg)
 {
     struct herd_flock *flock = arg;
@@ -335,6 +368,7 @@ static int on_tick(zloop_t *loop, int timer_id, void *arg)
 
     (void)loop;
     (void)timer_id;
+    come_back(flock, mono_ns);
     for (size_t i = 0; i < flock->config.n_nodes; i++) {
         tick_node(flock, i, mono_ns);
     }
@@ -389,6 +423,7 @@ struct herd_flock *flock_open(const struct flock_config *config, struct err *err
         goto fail;
     }
     flock->config = *config;
+    flock->ticked_ns = mono_ns;
     for (size_t i = 0; i < config->n_nodes; i++) {
         /* A prime step spreads the heartbeats over the second. */
         session_init(&flock->links[i].session, mono_ns, (uint32_t)i * 37U);

@@ -27,6 +27,7 @@ struct link {
     unsigned control_id; /* generation of the connection, part of the routing id */
     unsigned bulk_id;
     bool has_bulk;
+    bool is_stale; /* its connections are to be made anew */
 };
 
 struct herd_flock {
@@ -37,6 +38,7 @@ struct herd_flock {
     struct link *links;
     struct flock_stats stats;
     struct log_limit garbage;
+    int64_t ticked_ns;
     bool is_paused;
 };
 

@@ -69,6 +69,17 @@ unsigned session_tick(struct session *session, int64_t mono_ns)
     return due;
 }
 
+void session_forgive(struct session *session, int64_t mono_ns, int64_t gap_ns)
+{
+    session->heard_ns += gap_ns;
+    if (session->heard_ns > mono_ns) {
+        session->heard_ns = mono_ns;
+    }
+    if (session->reconnect_ns != 0) {
+        session->reconnect_ns += gap_ns;
+    }
+}
+
 static enum session_news hear_welcome(struct session *session, const struct body_welcome *body)
 {
     enum session_news news = session->boot_id != 0 && session->boot_id != body->boot_id

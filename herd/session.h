@@ -52,6 +52,9 @@ enum {
 };
 unsigned session_tick(struct session *session, int64_t mono_ns);
 
+/* For gap_ns up to mono_ns nobody listened: that is no silence of the node's. */
+void session_forgive(struct session *session, int64_t mono_ns, int64_t gap_ns);
+
 /* What a message means for the session. A message from another boot than the one that was
  * welcomed changes nothing else: it makes a greeting due at once. */
 enum session_news {

@@ -394,6 +394,33 @@ static void test_heartbeats_tell_what_herd_thinks(void **state)
 }
 
 /* Its next word carries another boot id: herd greets it at once, and learns the rest. */
+/* Stopped, or without a processor: the words that wait are heard before silence is counted. */
+static int be_away(zloop_t *loop, int timer_id, void *arg)
+{
+    (void)loop;
+    (void)timer_id;
+    (void)arg;
+    zclock_sleep(SESSION_SILENT_MS + 300);
+    return 0;
+}
+
+static bool has_beaten_twice(const struct stage *stage)
+{
+    return stage->n_messages >= 2 * N;
+}
+
+static void test_who_does_not_listen_finds_nobody_silent(void **state)
+{
+    struct stage *stage = *state;
+
+    zloop_timer(flock_loop(stage->flock), 1, 1, be_away, stage);
+    wait_until(stage, has_beaten_twice);
+    for (size_t i = 0; i < N; i++) {
+        assert_int_equal(stage->news[i][FLOCK_SILENT], 0);
+        assert_int_equal(flock_session(stage->flock, i)->link, SESSION_UP);
+    }
+}
+
 static void test_a_restarted_node_fails_what_was_asked_and_is_news(void **state)
 {
     struct stage *stage = *state;
@@ -488,6 +515,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_lost_request_is_repeated_with_its_number, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_heartbeats_tell_what_herd_thinks, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_who_does_not_listen_finds_nobody_silent, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_restarted_node_fails_what_was_asked_and_is_news,
                                         set_up, tear_down),

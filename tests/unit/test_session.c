@@ -89,6 +89,28 @@ static void test_silent_then_lost_then_anew_with_back_off(void **state)
     assert_true((session_tick(&session, ms(51000)) & SESSION_DO_RECONNECT) != 0);
 }
 
+static void test_while_nobody_listened_nobody_was_silent(void **state)
+{
+    struct session session;
+    struct proto_message message = welcome(7);
+
+    (void)state;
+    session_init(&session, 0, 0);
+    session_hear(&session, 0, &message);
+    session_forgive(&session, ms(12000), ms(11000));
+    assert_int_equal(session_tick(&session, ms(12000)) & SESSION_IS_CHANGED, 0);
+    assert_int_equal(session_tick(&session, ms(13999)) & SESSION_IS_CHANGED, 0);
+    assert_true((session_tick(&session, ms(14000)) & SESSION_IS_CHANGED) != 0);
+    assert_true((session_tick(&session, ms(21000)) & SESSION_DO_RECONNECT) != 0);
+    session_forgive(&session, ms(25000), ms(4000));
+    assert_int_equal(session_tick(&session, ms(34999)) & SESSION_DO_RECONNECT, 0);
+    assert_true((session_tick(&session, ms(35000)) & SESSION_DO_RECONNECT) != 0);
+    /* who was heard in between is not heard in the future */
+    session_hear(&session, ms(40000), &message);
+    session_forgive(&session, ms(41000), ms(5000));
+    assert_int_equal(session.heard_ns, ms(41000));
+}
+
 static void test_a_new_boot_is_news_and_the_old_one_is_ignored(void **state)
 {
     struct session session;
@@ -123,6 +145,7 @@ int main(void)
         cmocka_unit_test(test_greets_until_it_is_welcome),
         cmocka_unit_test(test_beats_every_second_and_does_not_catch_up),
         cmocka_unit_test(test_silent_then_lost_then_anew_with_back_off),
+        cmocka_unit_test(test_while_nobody_listened_nobody_was_silent),
         cmocka_unit_test(test_a_new_boot_is_news_and_the_old_one_is_ignored),
         cmocka_unit_test(test_links_have_names),
     };

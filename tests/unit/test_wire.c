@@ -401,6 +401,35 @@ static void test_a_frame_beyond_the_limit_is_not_taken(void **state)
     zsock_destroy(&client);
 }
 
+static void test_a_connection_with_unread_words_is_not_taken_away(void **state)
+{
+    struct world *world = *state;
+    struct wire_message got;
+    struct err err = { 0 };
+    zsock_t *client = NULL;
+
+    open_doors(world);
+    client = client_of(world, &world->ann, world->node.public_key);
+    assert_true(status_arrives(world, client, ARRIVES_MS, &got));
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(
+            wire_tell(world->server, got.peer_id, VERB_CANCELLED, &TOKEN, NULL, NOTHING, &err),
+            0);
+    }
+    wire_message_fini(&got);
+    assert_true(has_input(client, ARRIVES_MS)); /* a part of the first is read by now */
+    assert_int_equal(wire_disconnect(client, world->endpoint, &err), -1);
+    assert_int_equal(err.code, ERR_STATE);
+    while (wire_disconnect(client, world->endpoint, &err) < 0) {
+        assert_int_equal(wire_recv(client, &got, &err), 1);
+        wire_message_fini(&got);
+    }
+    assert_int_equal(wire_disconnect(client, world->endpoint, &err), 0); /* nor twice */
+    assert_int_equal(wire_recv(client, &got, &err), 0);
+    assert_false(has_input(client, 100));
+    zsock_destroy(&client);
+}
+
 static void test_what_cannot_be_sent_says_why(void **state)
 {
     struct world *world = *state;
@@ -464,6 +493,7 @@ int main(void)
         DOOR_TEST(test_an_id_that_was_given_is_text_and_leads_back),
         DOOR_TEST(test_a_chosen_id_belongs_to_who_came_first),
         DOOR_TEST(test_a_frame_beyond_the_limit_is_not_taken),
+        DOOR_TEST(test_a_connection_with_unread_words_is_not_taken_away),
         DOOR_TEST(test_what_cannot_be_sent_says_why),
     };
 

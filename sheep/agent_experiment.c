@@ -74,6 +74,8 @@ static void do_cancel(struct agent *agent, const struct node_action *action)
     (void)action;
     if (recorder_link_send(agent->link, &request, &agent->seq_cancel, &err) < 0) {
         log_warn("cancel: %s", err.text); /* its death is reported by itself */
+    } else {
+        memcpy(agent->store.leaving, agent->journal.log, sizeof(agent->store.leaving));
     }
     log_info("%s is cancelled", agent->journal.experiment_name);
 }
@@ -264,6 +266,7 @@ static void on_answer(struct agent *agent, const struct recorder_event *event)
     } else if (event->seq == agent->seq_start) {
         out.kind = is_ok ? NODE_EVENT_START_CONFIRMED : NODE_EVENT_START_FAILED;
     } else if (event->seq == agent->seq_cancel) {
+        agent->store.leaving[0] = '\0';
         out.kind = is_ok ? NODE_EVENT_CANCEL_CONFIRMED : NODE_EVENT_CANCEL_FAILED;
     } else {
         if (!is_ok) {
@@ -303,6 +306,7 @@ void agent_recorder_lost(void *arg, const char *why)
     struct agent *agent = arg;
     struct err err = { .code = ERR_HARDWARE };
 
+    agent->store.leaving[0] = '\0';
     read_page(agent);
     if (agent->page.is_ended != 0) {
         agent_look_at_page(agent); /* it closed the log before it went */
@@ -319,6 +323,7 @@ void agent_recorder_up(void *arg, bool is_again)
     struct node_event event = { .kind = NODE_EVENT_START_CONFIRMED };
     bool has_T = false;
 
+    agent->store.leaving[0] = '\0';
     if (!is_again) {
         return;
     }

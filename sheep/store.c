@@ -224,6 +224,9 @@ int store_choose(const struct store *store, const char *wanted, enum record_exis
         if (store_log_path(store, chosen, path, err) < 0) {
             return -1;
         }
+        if (strcmp(chosen, store->leaving) == 0) {
+            return 0;
+        }
         if (lstat(path, &status) < 0) {
             return errno == ENOENT ? 0 : err_set_errno(err, "%s", chosen);
         }

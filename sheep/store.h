@@ -22,6 +22,9 @@ struct store {
     char index[PATH_SIZE];
     char memory_parent[PATH_SIZE]; /* "": this node keeps nothing in memory */
     char memory[PATH_SIZE];        /* made when it is needed first */
+    /* A cancelled log that the recorder still removes: done before it prepares another one, so
+     * that its name is free already. "": none. */
+    char leaving[PROTO_NAME_SIZE];
     uint64_t reserve_bytes;
     int retention; /* enum retention */
 };

@@ -240,6 +240,21 @@ static void test_what_was_only_prepared_ends_with_the_agent(void **state)
     expect_log(bench, NULL);
 }
 
+static void test_what_is_cancelled_leaves_its_name_at_once(void **state)
+{
+    struct agent_bench *bench = *state;
+
+    bench->wanted.record.exists = EXISTS_REFUSE;
+    for (int i = 0; i < 20; i++) {
+        if (agent_bench_prepare(bench, &bench->client) != VERB_READY) {
+            fail_msg("%d: %s", i, PROTO_CONST_BODY(&bench->client.message, body_refused)->why);
+        }
+        assert_string_equal(PROTO_CONST_BODY(&bench->client.message, body_ready)->log, "day_1");
+        assert_int_equal(ask(bench, VERB_CANCEL, NULL), VERB_CANCELLED);
+        bench->client.token.experiment++;
+    }
+}
+
 static void test_what_runs_outlives_the_agent(void **state)
 {
     struct agent_bench *bench = *state;
@@ -296,6 +311,7 @@ int main(int argc, char **argv)
         TEST(test_a_restarted_agent_does_not_heed_what_was_said_to_the_one_before),
         TEST(test_an_experiment_from_prepare_to_release),
         TEST(test_what_was_only_prepared_ends_with_the_agent),
+        TEST(test_what_is_cancelled_leaves_its_name_at_once),
         PACED(test_what_runs_outlives_the_agent),
         PACED(test_a_dead_recorder_leaves_a_closed_log),
     };

@@ -90,6 +90,14 @@ static void test_a_taken_name_is_numbered_refused_or_overwritten(void **state)
         assert_int_equal(store_choose(&f->store, "run", EXISTS_NUMBER, name, &f->err), 0);
         assert_string_equal(name, i == 0 ? "run_1" : "run_2");
     }
+    /* What the recorder is about to remove takes no name, and is not removed twice. */
+    snprintf(f->store.leaving, sizeof(f->store.leaving), "run");
+    for (int exists = EXISTS_NUMBER; exists <= EXISTS_OVERWRITE; exists++) {
+        assert_int_equal(store_choose(&f->store, "run", exists, name, &f->err), 0);
+        assert_string_equal(name, "run");
+        assert_true(store_has(&f->store, "run"));
+    }
+    f->store.leaving[0] = '\0';
     for (int i = 0; i < 2; i++) {
         assert_int_equal(store_choose(&f->store, "run", EXISTS_OVERWRITE, name, &f->err), 0);
         assert_string_equal(name, "run");

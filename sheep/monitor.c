@@ -124,6 +124,9 @@ static int64_t do_timers(struct monitors *monitors, int64_t now_ns, int64_t *nex
         if (monitors->uart != NULL) {
             monitor_uart_tick(monitors->uart);
         }
+        if (monitors->kernel != NULL) {
+            monitor_kernel_tick(monitors->kernel);
+        }
         if (monitors->time != NULL) {
             monitor_time_tick(monitors->time);
         }

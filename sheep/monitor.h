@@ -55,8 +55,9 @@ void monitor_text(const struct monitor_out *out, enum rlog_stream stream, uint32
 void monitor_values(const struct monitor_out *out, enum rlog_stream stream, int64_t utc_ns,
                     const int64_t *values, size_t count);
 
-/* monitor_uart.c: every read is stamped and no byte is changed; a break, a framing or parity
- * error and a device that goes or comes back are lines of the node's stream. */
+/* monitor_uart.c: every read is stamped and no byte is changed; breaks, framing and parity
+ * errors, overruns, and a device that goes or comes back are lines of the node's stream: the
+ * first error at once, those after it summed up at the next tick. */
 struct monitor_uart;
 struct monitor_uart *monitor_uart_create(const char *path, uint32_t baudrate,
                                          const struct monitor_out *out, struct err *err);
@@ -66,24 +67,14 @@ void monitor_uart_tick(struct monitor_uart *uart); /* about every second */
 void monitor_uart_destroy(struct monitor_uart **uart);
 
 /* monitor_kernel.c: /dev/kmsg from now on; gaps of its sequence are noted, its time becomes
- * UTC. */
+ * UTC (kmsg_time.h). */
 struct monitor_kernel;
 struct monitor_kernel *monitor_kernel_create(const char *path, const struct monitor_out *out,
                                              struct err *err);
 int monitor_kernel_fd(const struct monitor_kernel *kernel);
 void monitor_kernel_ready(struct monitor_kernel *kernel);
+void monitor_kernel_tick(struct monitor_kernel *kernel); /* about every second */
 void monitor_kernel_destroy(struct monitor_kernel **kernel);
-
-/* One line of kmsg, "priority,sequence,microseconds,flags;text"; false when it is none.
- * *text points into line. */
-struct kmsg_line {
-    uint32_t level;
-    uint64_t sequence;
-    int64_t since_boot_us;
-    const char *text;
-    size_t size;
-};
-bool kmsg_parse(const char *line, size_t size, struct kmsg_line *parsed);
 
 /* monitor_system.c: processor, memory, disk and network once per interval. */
 enum system_column {

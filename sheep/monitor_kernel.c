@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "sheep/monitor.h"
 
+#include "sheep/kmsg_time.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,8 +14,7 @@
 enum {
     LINE_BYTES = 8192, /* one read of kmsg gives one record, at most this long */
     LINES_AT_ONCE = 32,
-    LEVEL_WARNING = 30,
-    PRIORITY_MASK = 7
+    LEVEL_WARNING = 30
 };
 
 struct monitor_kernel {
@@ -21,6 +22,7 @@ struct monitor_kernel {
     int fd;
     uint64_t next_sequence;
     bool has_sequence;
+    struct kmsg_time time;
 };
 
 struct monitor_kernel *monitor_kernel_create(const char *path, const struct monitor_out *out,
@@ -61,60 +63,36 @@ int monitor_kernel_fd(const struct monitor_kernel *kernel)
     return kernel->fd;
 }
 
-static bool take_number(const char **at, const char *end, uint64_t *value)
+static struct kmsg_now read_clocks(const struct monitor_kernel *kernel)
 {
-    const char *first = *at;
+    struct timespec boot = { 0 };
+    struct kmsg_now now = { .utc_ns = clock_utc(&kernel->out.clock),
+                            .mono_ns = clock_mono(&kernel->out.clock) };
 
-    *value = 0;
-    while (*at < end && **at >= '0' && **at <= '9' && *value < UINT64_MAX / 20) {
-        *value = *value * 10 + (uint64_t)(**at - '0');
-        (*at)++;
-    }
-    return *at > first && *at < end && (**at == ',' || **at == ';');
+    clock_gettime(CLOCK_BOOTTIME, &boot);
+    now.slept_ns = (int64_t)boot.tv_sec * NS_PER_S + boot.tv_nsec - clock_mono_ns();
+    return now;
 }
 
-bool kmsg_parse(const char *line, size_t size, struct kmsg_line *parsed)
+void monitor_kernel_tick(struct monitor_kernel *kernel)
 {
-    const char *at = line;
-    const char *end = line + size;
-    const char *semicolon = memchr(line, ';', size);
-    uint64_t priority = 0;
-    uint64_t microseconds = 0;
-    const char *newline = NULL;
+    struct kmsg_now now = read_clocks(kernel);
 
-    if (semicolon == NULL || !take_number(&at, end, &priority) || *at++ != ','
-        || !take_number(&at, end, &parsed->sequence) || *at++ != ','
-        || !take_number(&at, end, &microseconds)) {
-        return false;
-    }
-    parsed->level = (uint32_t)(priority & PRIORITY_MASK);
-    parsed->since_boot_us = (int64_t)microseconds;
-    parsed->text = semicolon + 1;
-    newline = memchr(parsed->text, '\n', (size_t)(end - parsed->text));
-    parsed->size = (size_t)((newline == NULL ? end : newline) - parsed->text);
-    return true;
-}
-
-/* The kernel stamps with its local clock, which stands still in suspend and does not step: it
- * runs beside CLOCK_MONOTONIC, so that its age is exact as long as nothing slept since. */
-static int64_t utc_of(const struct monitor_kernel *kernel, int64_t since_boot_us)
-{
-    int64_t age_ns = clock_mono(&kernel->out.clock) - since_boot_us * NS_PER_US;
-
-    return clock_utc(&kernel->out.clock) - (age_ns > 0 ? age_ns : 0);
+    kmsg_time_look(&kernel->time, &now);
 }
 
 static void take_line(struct monitor_kernel *kernel, const char *line, size_t size)
 {
+    struct kmsg_now now = read_clocks(kernel);
     struct kmsg_line parsed;
     char text[80];
 
     if (!kmsg_parse(line, size, &parsed)) {
         return;
     }
-    int64_t utc_ns = utc_of(kernel, parsed.since_boot_us);
+    int64_t utc_ns = kmsg_time_utc(&kernel->time, &now, &parsed);
 
-    if (kernel->has_sequence && parsed.sequence != kernel->next_sequence) {
+    if (kernel->has_sequence && parsed.sequence > kernel->next_sequence) {
         snprintf(text, sizeof(text), "kernel log: %llu lines are missing",
                  (unsigned long long)(parsed.sequence - kernel->next_sequence));
         monitor_text(&kernel->out, RLOG_STREAM_SHEEP, LEVEL_WARNING, utc_ns, text,
@@ -130,6 +108,7 @@ void monitor_kernel_ready(struct monitor_kernel *kernel)
 {
     char line[LINE_BYTES];
 
+    monitor_kernel_tick(kernel);
     for (int i = 0; i < LINES_AT_ONCE; i++) {
         ssize_t size = read(kernel->fd, line, sizeof(line));
 

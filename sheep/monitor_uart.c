@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "sheep/monitor.h"
 
+#include "sheep/uart_marks.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/serial.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -15,24 +19,16 @@ enum {
     LEVEL_WARNING = 30
 };
 
-/* With PARMRK the kernel writes FF 00 x for a byte x with an error (FF 00 00 for a break) and
- * FF FF for a byte FF, see termios(3); the state spans reads. */
-enum mark_state {
-    MARK_NONE,
-    MARK_FF,
-    MARK_FF_00
-};
-
 struct monitor_uart {
     char path[PATH_SIZE];
     speed_t speed;
     struct monitor_out out;
     int fd;
-    enum mark_state mark;
-    uint8_t clean[READ_BYTES];
-    size_t n_clean;
-    unsigned n_errors; /* of this read */
-    unsigned n_breaks;
+    struct uart_marks marks;
+    struct uart_found found; /* errors not told yet */
+    struct uart_counters counters;
+    bool is_counting; /* the driver's counters have moved: they tell more than marks */
+    bool is_quiet;    /* errors were told since the last tick */
 };
 
 struct speed_entry {
@@ -84,6 +80,21 @@ static bool find_speed(uint32_t baudrate, speed_t *speed)
     return false;
 }
 
+static bool read_counters(const struct monitor_uart *uart, struct uart_counters *counters)
+{
+    struct serial_icounter_struct counts;
+
+    if (ioctl(uart->fd, TIOCGICOUNT, &counts) < 0) {
+        return false;
+    }
+    *counters = (struct uart_counters){ .frame = (uint32_t)counts.frame,
+                                        .parity = (uint32_t)counts.parity,
+                                        .breaks = (uint32_t)counts.brk,
+                                        .overrun = (uint32_t)counts.overrun,
+                                        .buf_overrun = (uint32_t)counts.buf_overrun };
+    return true;
+}
+
 static int open_device(struct monitor_uart *uart, struct err *err)
 {
     struct termios settings;
@@ -106,7 +117,12 @@ static int open_device(struct monitor_uart *uart, struct err *err)
         return -1;
     }
     uart->fd = fd;
-    uart->mark = MARK_NONE;
+    uart->marks = (struct uart_marks){ 0 };
+    uart->found = (struct uart_found){ 0 };
+    uart->is_counting = false;
+    if (!read_counters(uart, &uart->counters)) {
+        uart->counters = (struct uart_counters){ 0 };
+    }
     return 0;
 }
 
@@ -160,41 +176,6 @@ static void say(const struct monitor_uart *uart, uint32_t level, int64_t utc_ns,
     monitor_text(&uart->out, RLOG_STREAM_SHEEP, level, utc_ns, text, strlen(text));
 }
 
-static void keep(struct monitor_uart *uart, uint8_t byte)
-{
-    uart->clean[uart->n_clean++] = byte;
-}
-
-static void take_byte(struct monitor_uart *uart, uint8_t byte)
-{
-    switch (uart->mark) {
-    case MARK_NONE:
-        if (byte == 0xFF) {
-            uart->mark = MARK_FF;
-        } else {
-            keep(uart, byte);
-        }
-        return;
-    case MARK_FF:
-        if (byte == 0) {
-            uart->mark = MARK_FF_00;
-            return;
-        }
-        keep(uart, byte); /* FF FF is the byte FF */
-        uart->mark = MARK_NONE;
-        return;
-    case MARK_FF_00:
-        if (byte == 0) {
-            uart->n_breaks++;
-        } else {
-            uart->n_errors++;
-            keep(uart, byte); /* as it came */
-        }
-        uart->mark = MARK_NONE;
-        return;
-    }
-}
-
 static void lose_device(struct monitor_uart *uart, int64_t utc_ns)
 {
     close(uart->fd);
@@ -202,12 +183,30 @@ static void lose_device(struct monitor_uart *uart, int64_t utc_ns)
     say(uart, LEVEL_WARNING, utc_ns, "uart: the device is gone");
 }
 
+static void say_errors(struct monitor_uart *uart, int64_t utc_ns)
+{
+    struct uart_counters now = uart->counters;
+    char text[UART_TEXT_SIZE];
+
+    if (read_counters(uart, &now) && uart_describe_counters(&uart->counters, &now, text)) {
+        uart->is_counting = true;
+        uart->is_quiet = true;
+        say(uart, LEVEL_WARNING, utc_ns, text);
+    } else if (!uart->is_counting && uart_describe_marks(&uart->found, text)) {
+        uart->is_quiet = true;
+        say(uart, LEVEL_WARNING, utc_ns, text);
+    }
+    uart->counters = now;
+    uart->found = (struct uart_found){ 0 };
+}
+
 void monitor_uart_ready(struct monitor_uart *uart)
 {
     uint8_t raw[READ_BYTES];
+    uint8_t clean[READ_BYTES + UART_MARKS_PENDING];
     ssize_t size = read(uart->fd, raw, sizeof(raw));
     int64_t utc_ns = clock_utc(&uart->out.clock);
-    char text[80];
+    struct uart_found found;
 
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
         return;
@@ -216,25 +215,24 @@ void monitor_uart_ready(struct monitor_uart *uart)
         lose_device(uart, utc_ns);
         return;
     }
-    uart->n_clean = 0;
-    uart->n_errors = 0;
-    uart->n_breaks = 0;
-    for (ssize_t i = 0; i < size; i++) {
-        take_byte(uart, raw[i]);
-    }
-    monitor_text(&uart->out, RLOG_STREAM_UART, 0, utc_ns, uart->clean, uart->n_clean);
-    if (uart->n_errors != 0 || uart->n_breaks != 0) {
-        snprintf(text, sizeof(text), "uart: %u bytes with framing or parity errors, %u breaks",
-                 uart->n_errors, uart->n_breaks);
-        say(uart, LEVEL_WARNING, utc_ns, text);
+    found = uart_marks_decode(&uart->marks, raw, (size_t)size, clean);
+    monitor_text(&uart->out, RLOG_STREAM_UART, 0, utc_ns, clean, found.size);
+    uart->found.n_errors += found.n_errors;
+    uart->found.n_breaks += found.n_breaks;
+    if (!uart->is_quiet && found.n_errors + found.n_breaks != 0) {
+        say_errors(uart, utc_ns);
     }
 }
 
 void monitor_uart_tick(struct monitor_uart *uart)
 {
+    int64_t utc_ns = clock_utc(&uart->out.clock);
     struct err ignored;
 
-    if (uart->fd < 0 && open_device(uart, &ignored) == 0) {
-        say(uart, LEVEL_INFO, clock_utc(&uart->out.clock), "uart: the device is back");
+    uart->is_quiet = false;
+    if (uart->fd >= 0) {
+        say_errors(uart, utc_ns); /* an overrun leaves no mark */
+    } else if (open_device(uart, &ignored) == 0) {
+        say(uart, LEVEL_INFO, utc_ns, "uart: the device is back");
     }
 }

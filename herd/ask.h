@@ -32,6 +32,9 @@ void ask_close(struct ask **ask);
 /* The body of the question for node i, or NULL to leave the node out of this round. */
 typedef const void *(*ask_body_fn)(void *arg, size_t i);
 
+/* An ask_body_fn for verbs without a body: everybody is asked. */
+const void *ask_no_body(void *arg, size_t i);
+
 /* An answer (also REFUSED); times are UTC ns. Return false when more follows (DATA): the node
  * then counts as not having answered yet. */
 struct ask_answer {

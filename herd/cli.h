@@ -41,4 +41,10 @@ struct cli_scan {
 };
 int cli_next(struct cli_scan *scan, const char **value);
 
+/* What commands that ask nodes have in common: the value of --timeout, seconds up to a day,
+ * into *timeout_ms; and, behind the options, at most one set of nodes, into *nodes (a loan from
+ * argv; NULL: none). 0, or EXIT_USAGE after cmd_misuse was called. */
+int cli_take_timeout(const struct cli_scan *scan, const char *value, int *timeout_ms);
+int cli_take_nodes(const struct cli_scan *scan, const char **nodes);
+
 #endif

@@ -2,7 +2,14 @@
 /* The options of one command; the part of cli.h that commands use. */
 #include "herd/cli.h"
 
+#include "common/buf.h"
+
+#include <math.h>
 #include <string.h>
+
+enum {
+    MAX_TIMEOUT_S = 86400
+};
 
 /* An operand goes to the end, so that the options stay together; the order is kept. */
 static void defer_operand(struct cli_scan *scan)
@@ -83,5 +90,29 @@ int cli_next(struct cli_scan *scan, const char **value)
             return take_option(scan, value);
         }
     }
+    return 0;
+}
+
+int cli_take_timeout(const struct cli_scan *scan, const char *value, int *timeout_ms)
+{
+    double seconds = 0;
+
+    if (!text_to_f64(value, &seconds) || seconds <= 0 || seconds > MAX_TIMEOUT_S) {
+        return cmd_misuse(scan->global, scan->argv[0],
+                          "timeout '%s' is not a number of seconds up to %d", value,
+                          (int)MAX_TIMEOUT_S);
+    }
+    *timeout_ms = (int)ceil(seconds * 1000);
+    return 0;
+}
+
+int cli_take_nodes(const struct cli_scan *scan, const char **nodes)
+{
+    if (scan->n_operands > 1) {
+        return cmd_misuse(scan->global, scan->argv[0],
+                          "one set of nodes, not %d: join them with a comma, as a,b",
+                          scan->n_operands);
+    }
+    *nodes = scan->n_operands == 1 ? scan->argv[scan->at] : NULL;
     return 0;
 }

@@ -7,7 +7,6 @@
 #include "herd/report.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 static const char USAGE[] =
     "Usage: herd alive [options] [NODES]\n\n"
@@ -19,8 +18,7 @@ static const char USAGE[] =
     "Exit status: 1 when a node does not answer, 3 when none does.\n";
 
 enum {
-    TIMEOUT_MS = 2000,
-    MAX_SECONDS = 86400,
+    TIMEOUT_MS = 2000
 };
 
 static const struct cli_option OPTIONS[] = {
@@ -45,24 +43,26 @@ static void put_json(const struct context *context, const struct ask *ask)
     buf_fini(&line);
 }
 
-static void put_set(const struct context *context, const struct ask *ask, enum ask_state state,
-                    const char *word)
+static bool is_alive(void *arg, size_t i)
 {
-    const char **names = calloc(context->inventory->n_nodes, sizeof(*names));
-    struct buf set = { 0 };
-    size_t count = 0;
+    return ask_state(arg, i) == ASK_ANSWERED;
+}
 
-    for (size_t i = 0; names != NULL && i < context->inventory->n_nodes; i++) {
-        if (ask_state(ask, i) == state) {
-            names[count++] = context->inventory->nodes[i].name;
-        }
-    }
+static bool is_silent(void *arg, size_t i)
+{
+    return ask_state(arg, i) == ASK_SILENT;
+}
+
+static void put_set(const struct context *context, struct ask *ask, const char *word,
+                    bool (*is_one)(void *arg, size_t i))
+{
+    struct buf set = { 0 };
+    size_t count = context_fold(context, is_one, ask, &set);
+
     if (count > 0) {
-        nodeset_fold(names, count, &set);
         printf("%s: %s (%zu)\n", word, set.data != NULL ? set.data : "", count);
     }
     buf_fini(&set);
-    free(names);
 }
 
 static int find_out(const struct cmd_options *options, const struct context *context,
@@ -79,8 +79,8 @@ static int find_out(const struct cmd_options *options, const struct context *con
     if (options->is_json) {
         put_json(context, ask);
     } else if (!options->is_quiet) {
-        put_set(context, ask, ASK_ANSWERED, "alive");
-        put_set(context, ask, ASK_SILENT, "silent");
+        put_set(context, ask, "alive", is_alive);
+        put_set(context, ask, "silent", is_silent);
     }
     ask_close(&ask);
     if (n_alive == 0) {
@@ -102,27 +102,20 @@ static int run(const struct cmd_options *options, int argc, char **argv)
     };
     struct context context;
     const char *value = NULL;
+    const char *nodes = NULL;
     int timeout_ms = TIMEOUT_MS;
     int option = 0;
     int status = 0;
 
     while ((option = cli_next(&scan, &value)) != 0) {
-        double seconds = 0;
-
-        if (option == '?') {
+        if (option == '?' || cli_take_timeout(&scan, value, &timeout_ms) != 0) {
             return EXIT_USAGE;
         }
-        if (!text_to_f64(value, &seconds) || seconds <= 0 || seconds > MAX_SECONDS) {
-            return cmd_misuse(options, "alive", "timeout '%s' is not a number of seconds",
-                              value);
-        }
-        timeout_ms = (int)(seconds * 1000);
     }
-    if (scan.n_operands > 1) {
-        return cmd_misuse(options, "alive", "one set of nodes, not %d", scan.n_operands);
+    status = cli_take_nodes(&scan, &nodes);
+    if (status == 0) {
+        status = context_open(&context, options, "alive", nodes, true);
     }
-    status = context_open(&context, options, "alive",
-                          scan.n_operands == 1 ? argv[scan.at] : NULL, true);
     if (status == 0) {
         status = find_out(options, &context, timeout_ms);
         context_close(&context);

@@ -23,7 +23,6 @@ static const char USAGE[] =
 enum {
     DURATION_S = 30,
     TIMEOUT_MS = 5000,
-    MAX_SECONDS = 3600,
 };
 
 static const struct cli_option OPTIONS[] = {
@@ -46,8 +45,6 @@ static int parse(struct cli_scan *scan, struct request *request)
     int option = 0;
 
     while ((option = cli_next(scan, &value)) != 0) {
-        double seconds = 0;
-
         if (option == '?') {
             return EXIT_USAGE;
         }
@@ -59,11 +56,8 @@ static int parse(struct cli_scan *scan, struct request *request)
                 return cmd_misuse(scan->global, "blink", "duration '%s' is none, as '30 s' is",
                                   value);
             }
-        } else if (!text_to_f64(value, &seconds) || seconds <= 0 || seconds > MAX_SECONDS) {
-            return cmd_misuse(scan->global, "blink", "timeout '%s' is not a number of seconds",
-                              value);
-        } else {
-            request->timeout_ms = (int)(seconds * 1000);
+        } else if (cli_take_timeout(scan, value, &request->timeout_ms) != 0) {
+            return EXIT_USAGE;
         }
     }
     return order_take_nodes(scan, request->is_all, &request->nodes);

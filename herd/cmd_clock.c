@@ -46,7 +46,6 @@ enum {
     MAX_COUNT = 100000,
     LIMIT_US = 100,
     TIMEOUT_MS = 2000,
-    MAX_SECONDS = 3600,
     MIN_DURATION_MS = 10,
     MAX_DURATION_D = 30,
 };
@@ -270,11 +269,18 @@ static int take_duration(const struct cmd_options *options, const char *text, in
     return 0;
 }
 
-static int take_option(const struct cmd_options *options, struct request *request, int option,
+static int take_option(const struct cli_scan *scan, struct request *request, int option,
                        const char *text)
 {
+    const struct cmd_options *options = scan->global;
     double value = 0;
 
+    if (option == '?') {
+        return EXIT_USAGE;
+    }
+    if (option == 't') {
+        return cli_take_timeout(scan, text, &request->timeout_ms);
+    }
     if (option == OPTION_RECORD) {
         return take_duration(options, text, &request->record.duration_ns);
     }
@@ -285,19 +291,14 @@ static int take_option(const struct cmd_options *options, struct request *reques
         request->record.output = text;
         return 0;
     }
-    value = take_positive(options, text,
-                          option == 'n'   ? MAX_COUNT
-                          : option == 'm' ? 1e12
-                                          : MAX_SECONDS);
+    value = take_positive(options, text, option == 'n' ? MAX_COUNT : 1e12);
     if (value <= 0) {
         return EXIT_USAGE;
     }
     if (option == 'n') {
         request->count = (uint64_t)ceil(value);
-    } else if (option == 'm') {
-        request->limit_ns = (int64_t)(value * 1000);
     } else {
-        request->timeout_ms = (int)(value * 1000);
+        request->limit_ns = (int64_t)(value * 1000);
     }
     return 0;
 }
@@ -312,22 +313,18 @@ static int parse(const struct cmd_options *options, int argc, char **argv,
     int option = 0;
 
     while ((option = cli_next(&scan, &text)) != 0) {
-        int status = option == '?' ? EXIT_USAGE : take_option(options, request, option, text);
+        int status = take_option(&scan, request, option, text);
 
         if (status != 0) {
             return status;
         }
-    }
-    if (scan.n_operands > 1) {
-        return cmd_misuse(options, "clock", "one set of nodes, not %d", scan.n_operands);
     }
     if (request->record.duration_ns == 0 && request->record.output != NULL) {
         return cmd_misuse(options, "clock", "-o belongs to --record");
     }
     request->record.count = request->count;
     request->record.timeout_ms = request->timeout_ms;
-    request->nodes = scan.n_operands == 1 ? argv[scan.at] : NULL;
-    return 0;
+    return cli_take_nodes(&scan, &request->nodes);
 }
 
 static int run(const struct cmd_options *options, int argc, char **argv)

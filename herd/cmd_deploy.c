@@ -8,6 +8,7 @@
 #include "herd/report.h"
 #include "herd/sim_farm.h"
 #include "herd/ssh_options.h"
+#include "herd/words.h"
 
 #include "common/buf.h"
 
@@ -44,7 +45,6 @@ enum {
     ASK_MS = 2000,
     MAX_PROGRAM = 64 * 1024 * 1024,
     ANSWER_MAX = 64 * 1024,
-    WORD_SIZE = 256,
 };
 
 static const struct cli_option OPTIONS[] = {
@@ -81,8 +81,7 @@ struct view {
     char *program; /* base64 */
     struct buf script;
     enum outcome *outcomes;
-    char (*words)[WORD_SIZE];
-    bool *is_shown;
+    struct words words;
 };
 
 /* ---- the program ---- */
@@ -136,15 +135,6 @@ static int load_program(struct view *view, struct err *err)
 
 /* ---- nodes in use ---- */
 
-static const void *no_body(void *arg, size_t i)
-{
-    static const struct body_empty EMPTY;
-
-    (void)arg;
-    (void)i;
-    return &EMPTY;
-}
-
 static bool take_state(void *arg, const struct ask_answer *answer)
 {
     struct view *view = arg;
@@ -153,7 +143,7 @@ static bool take_state(void *arg, const struct ask_answer *answer)
     if (answer->message->verb == VERB_STATE && strcmp(state->state, "idle") != 0
         && strcmp(state->state, "done") != 0) {
         view->outcomes[answer->i] = OUTCOME_LEFT;
-        snprintf(view->words[answer->i], WORD_SIZE,
+        snprintf(view->words.texts[answer->i], WORDS_SIZE,
                  "left as it is: in use by %.80s for experiment %.80s", state->owner,
                  state->experiment_name);
     }
@@ -165,7 +155,7 @@ static bool take_state(void *arg, const struct ask_answer *answer)
 static int find_busy(struct view *view, struct err *err)
 {
     const struct ask_round round = { .verb = VERB_STATUS,
-                                     .body = no_body,
+                                     .body = ask_no_body,
                                      .answer = take_state,
                                      .arg = view,
                                      .timeout_ms = ASK_MS };
@@ -204,12 +194,14 @@ static void note_answer(struct view *view, size_t i, const struct ssh_answer *an
 
     if (answer->status == 0) {
         view->outcomes[i] = OUTCOME_DONE;
-        snprintf(view->words[i], WORD_SIZE, "has %.*s%s", length, said != NULL ? said : "",
+        view->words.is_good[i] = true;
+        snprintf(view->words.texts[i], WORDS_SIZE, "has %.*s%s", length,
+                 said != NULL ? said : "",
                  view->request->restart[0] != '\0' ? ", started anew" : "");
     } else {
         view->outcomes[i] = OUTCOME_FAILED;
-        snprintf(view->words[i], WORD_SIZE, "failed (status %d): %.*s", answer->status, length,
-                 said != NULL ? said : "");
+        snprintf(view->words.texts[i], WORDS_SIZE, "failed (status %d): %.*s", answer->status,
+                 length, said != NULL ? said : "");
     }
 }
 
@@ -234,7 +226,7 @@ static void deploy_one(void *arg, size_t i)
         note_answer(view, i, &answer);
     } else {
         view->outcomes[i] = err.code == ERR_UNREACHABLE ? OUTCOME_UNREACHED : OUTCOME_FAILED;
-        snprintf(view->words[i], WORD_SIZE, "%.250s", err.text);
+        snprintf(view->words.texts[i], WORDS_SIZE, "%.250s", err.text);
     }
     ssh_answer_fini(&answer);
     ssh_link_close(&link);
@@ -251,34 +243,13 @@ static void put_json(const struct view *view, size_t i)
     json_open(&json, NULL, '{');
     json_text(&json, "node", view->context.inventory->nodes[i].name);
     json_text(&json, "result", NAMES[view->outcomes[i]]);
-    json_text(&json, "text", view->words[i]);
+    json_text(&json, "text", view->words.texts[i]);
     json_close(&json, '}');
     json_line(&json, stdout);
     buf_fini(&line);
 }
 
-static void fold(const struct view *view, size_t i)
-{
-    const struct inventory *inventory = view->context.inventory;
-    const char **names = calloc(inventory->n_nodes + 1, sizeof(*names));
-    struct buf set = { 0 };
-    size_t count = 0;
-
-    for (size_t k = i; names != NULL && k < inventory->n_nodes; k++) {
-        if (view->context.selected[k] && !view->is_shown[k]
-            && strcmp(view->words[i], view->words[k]) == 0) {
-            view->is_shown[k] = true;
-            names[count++] = inventory->nodes[k].name;
-        }
-    }
-    nodeset_fold(names, count, &set);
-    fprintf(view->outcomes[i] == OUTCOME_DONE ? stdout : stderr, "%s (%zu): %s\n",
-            set.data != NULL ? set.data : "", count, view->words[i]);
-    buf_fini(&set);
-    free(names);
-}
-
-static int show(const struct view *view)
+static int show(struct view *view)
 {
     size_t n_reached = 0;
     size_t n_done = 0;
@@ -291,9 +262,10 @@ static int show(const struct view *view)
         n_done += view->outcomes[i] == OUTCOME_DONE ? 1 : 0;
         if (view->options->is_json) {
             put_json(view, i);
-        } else if (!view->is_shown[i]) {
-            fold(view, i);
         }
+    }
+    if (!view->options->is_json) {
+        words_print(&view->words);
     }
     if (n_reached == 0) {
         return EXIT_NOBODY;
@@ -308,9 +280,7 @@ static int deploy(struct view *view)
     int status = 0;
 
     view->outcomes = calloc(n_nodes + 1, sizeof(*view->outcomes));
-    view->words = calloc(n_nodes + 1, sizeof(*view->words));
-    view->is_shown = calloc(n_nodes + 1, sizeof(*view->is_shown));
-    if (view->outcomes == NULL || view->words == NULL || view->is_shown == NULL
+    if (view->outcomes == NULL || words_init(&view->words, &view->context, &err) < 0
         || load_program(view, &err) < 0 || find_busy(view, &err) < 0) {
         status = cmd_fail(view->options, "deploy", &err);
     } else {
@@ -328,8 +298,7 @@ static int deploy(struct view *view)
     buf_fini(&view->script);
     free(view->program);
     free(view->outcomes);
-    free(view->words);
-    free(view->is_shown);
+    words_fini(&view->words);
     return status;
 }
 

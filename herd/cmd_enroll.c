@@ -126,11 +126,7 @@ static int parse(const struct cmd_options *options, int argc, char **argv,
     if (request->folder[0] != '/' || request->folder[strspn(request->folder, PLAIN)] != '\0') {
         return cmd_misuse(options, "enroll", "'%s' is no plain absolute path", request->folder);
     }
-    if (scan.n_operands > 1) {
-        return cmd_misuse(options, "enroll", "one set of nodes, not %d", scan.n_operands);
-    }
-    request->nodes = scan.n_operands == 1 ? argv[scan.at] : NULL;
-    return 0;
+    return cli_take_nodes(&scan, &request->nodes);
 }
 
 /* Runs a script on the node, as root with --become. It must hold no single quote. */

@@ -59,6 +59,7 @@ struct job {
     const struct request *request;
     const struct context *context;
     struct outcome *outcomes;
+    size_t shown; /* the node whose answer is being printed */
 };
 
 /* ---- the command line ---- */
@@ -210,27 +211,30 @@ static void put_outcome(const char *names, size_t n_names, const struct outcome 
     put_stream(&outcome->answer.err, stderr);
 }
 
-/* All nodes from i on that answered as i did. */
-static void fold(const struct job *job, size_t i)
+static bool joins(void *arg, size_t i)
 {
-    const struct inventory *inventory = job->context->inventory;
-    const char **names = calloc(inventory->n_nodes, sizeof(*names));
+    struct job *job = arg;
+
+    if (job->outcomes[i].is_done || !is_alike(&job->outcomes[i], &job->outcomes[job->shown])) {
+        return false;
+    }
+    job->outcomes[i].is_done = true;
+    return true;
+}
+
+/* Node i, and all that answered as it did. */
+static void put_alike(struct job *job, size_t i)
+{
     struct buf set = { 0 };
     size_t count = 0;
 
-    for (size_t k = i; names != NULL && k < inventory->n_nodes; k++) {
-        if (!job->outcomes[k].is_done && is_alike(&job->outcomes[i], &job->outcomes[k])) {
-            job->outcomes[k].is_done = true;
-            names[count++] = inventory->nodes[k].name;
-        }
-    }
-    nodeset_fold(names, count, &set);
+    job->shown = i;
+    count = context_fold(job->context, joins, job, &set);
     put_outcome(set.data != NULL ? set.data : "", count, &job->outcomes[i]);
     buf_fini(&set);
-    free(names);
 }
 
-static int show(const struct cmd_options *options, const struct job *job)
+static int show(const struct cmd_options *options, struct job *job)
 {
     const struct inventory *inventory = job->context->inventory;
     size_t n_reached = 0;
@@ -247,7 +251,7 @@ static int show(const struct cmd_options *options, const struct job *job)
         if (options->is_json) {
             put_json(inventory->nodes[i].name, outcome);
         } else if (!outcome->is_done) {
-            fold(job, i);
+            put_alike(job, i);
         }
     }
     if (n_reached == 0) {

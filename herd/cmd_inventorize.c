@@ -27,7 +27,6 @@ static const char USAGE[] =
 
 enum {
     TIMEOUT_MS = 5000,
-    MAX_SECONDS = 3600,
     INDENT = 2,
 };
 
@@ -226,26 +225,13 @@ static int parse(struct cli_scan *scan, struct request *request)
     int option = 0;
 
     while ((option = cli_next(scan, &value)) != 0) {
-        double seconds = 0;
-
-        if (option == '?') {
-            return EXIT_USAGE;
-        }
         if (option == 'o') {
             request->output = value;
-        } else if (!text_to_f64(value, &seconds) || seconds <= 0 || seconds > MAX_SECONDS) {
-            return cmd_misuse(scan->global, "inventorize",
-                              "timeout '%s' is not a number of seconds", value);
-        } else {
-            request->timeout_ms = (int)(seconds * 1000);
+        } else if (option == '?' || cli_take_timeout(scan, value, &request->timeout_ms) != 0) {
+            return EXIT_USAGE;
         }
     }
-    if (scan->n_operands > 1) {
-        return cmd_misuse(scan->global, "inventorize", "one set of nodes, not %d",
-                          scan->n_operands);
-    }
-    request->nodes = scan->n_operands == 1 ? scan->argv[scan->at] : NULL;
-    return 0;
+    return cli_take_nodes(scan, &request->nodes);
 }
 
 static int run(const struct cmd_options *options, int argc, char **argv)

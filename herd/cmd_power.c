@@ -30,7 +30,6 @@ static const char USAGE_REBOOT[] =
 
 enum {
     TIMEOUT_MS = 15000, /* logind has 10 s */
-    MAX_SECONDS = 3600,
 };
 
 static const struct cli_option OPTIONS[] = {
@@ -56,17 +55,10 @@ static int parse(const struct cmd_options *options, int argc, char **argv,
     int option = 0;
 
     while ((option = cli_next(&scan, &value)) != 0) {
-        double seconds = 0;
-
         if (option == 'a') {
             request->is_all = true;
-        } else if (option == '?') {
+        } else if (option == '?' || cli_take_timeout(&scan, value, &request->timeout_ms) != 0) {
             return EXIT_USAGE;
-        } else if (!text_to_f64(value, &seconds) || seconds <= 0 || seconds > MAX_SECONDS) {
-            return cmd_misuse(options, argv[0], "timeout '%s' is not a number of seconds",
-                              value);
-        } else {
-            request->timeout_ms = (int)(seconds * 1000);
         }
     }
     return order_take_nodes(&scan, request->is_all, &request->nodes);

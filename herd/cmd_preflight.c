@@ -33,12 +33,12 @@ static const char USAGE[] =
 enum {
     OPTION_FREE = 256,
     TIMEOUT_MS = 5000,
-    MAX_SECONDS = 3600,
     EXCHANGES = 8,
     LIMIT_US = 100,
 };
 
 static const uint64_t FREE_BYTES = 1000000000;
+static const double MAX_LIMIT_US = 1e12;
 
 static const struct cli_option OPTIONS[] = {
     {OPTION_FREE, "free",    true },
@@ -66,15 +66,6 @@ struct view {
     struct preflight *results;
 };
 
-static const void *no_body(void *arg, size_t i)
-{
-    static const struct body_empty EMPTY;
-
-    (void)arg;
-    (void)i;
-    return &EMPTY;
-}
-
 static bool take_state(void *arg, const struct ask_answer *answer)
 {
     struct view *view = arg;
@@ -89,7 +80,7 @@ static bool take_state(void *arg, const struct ask_answer *answer)
 static void ask_everything(struct view *view)
 {
     const struct ask_round round = { .verb = VERB_STATUS,
-                                     .body = no_body,
+                                     .body = ask_no_body,
                                      .answer = take_state,
                                      .arg = view,
                                      .timeout_ms = view->request->timeout_ms };
@@ -155,29 +146,33 @@ static bool has_finding(const struct preflight *result, const struct preflight_f
     return false;
 }
 
-/* All nodes that `take` says yes to, as one set. */
+struct selection {
+    const struct view *view;
+    const struct preflight_finding *finding; /* NULL: those without any */
+};
+
+static bool is_meant(void *arg, size_t i)
+{
+    const struct selection *selection = arg;
+    const struct preflight *result = &selection->view->results[i];
+
+    return selection->view->context.selected[i]
+           && (selection->finding != NULL ? has_finding(result, selection->finding)
+                                          : result->n_findings == 0);
+}
+
+/* The nodes that share a finding, as one set. */
 static void put_set(const struct view *view, const char *head,
                     const struct preflight_finding *finding, const char *text)
 {
-    size_t n_nodes = view->context.inventory->n_nodes;
-    const char **names = calloc(n_nodes + 1, sizeof(*names));
+    struct selection selection = { view, finding };
     struct buf set = { 0 };
-    size_t count = 0;
+    size_t count = context_fold(&view->context, is_meant, &selection, &set);
 
-    for (size_t i = 0; names != NULL && i < n_nodes; i++) {
-        bool is_one = finding != NULL ? has_finding(&view->results[i], finding)
-                                      : view->results[i].n_findings == 0;
-
-        if (view->context.selected[i] && is_one) {
-            names[count++] = view->context.inventory->nodes[i].name;
-        }
-    }
     if (count > 0) {
-        nodeset_fold(names, count, &set);
         printf("%-7s  %s (%zu): %s\n", head, set.data != NULL ? set.data : "", count, text);
     }
     buf_fini(&set);
-    free(names);
 }
 
 /* A node before this one had it: it was printed then. */
@@ -263,25 +258,27 @@ static int look(struct view *view)
 
 /* ---- the command ---- */
 
-static int take_option(const struct cmd_options *options, struct request *request, int option,
+static int take_option(const struct cli_scan *scan, struct request *request, int option,
                        const char *value)
 {
-    double number = 0;
+    double limit_us = 0;
 
+    if (option == '?') {
+        return EXIT_USAGE;
+    }
     if (option == OPTION_FREE) {
         return bytes_parse(value, &request->free_bytes) == UNIT_OK
                    ? 0
-                   : cmd_misuse(options, "preflight", "'%s' is no size, as 8GB is", value);
+                   : cmd_misuse(scan->global, "preflight", "'%s' is no size, as 8GB is", value);
     }
-    if (!text_to_f64(value, &number) || number <= 0
-        || number > (option == 'm' ? 1e12 : MAX_SECONDS)) {
-        return cmd_misuse(options, "preflight", "'%s' is not a number that fits there", value);
+    if (option == 't') {
+        return cli_take_timeout(scan, value, &request->timeout_ms);
     }
-    if (option == 'm') {
-        request->limit_ns = (int64_t)(number * 1000);
-    } else {
-        request->timeout_ms = (int)(number * 1000);
+    if (!text_to_f64(value, &limit_us) || limit_us <= 0 || limit_us > MAX_LIMIT_US) {
+        return cmd_misuse(scan->global, "preflight",
+                          "limit '%s' is not a number of microseconds", value);
     }
+    request->limit_ns = (int64_t)(limit_us * 1000);
     return 0;
 }
 
@@ -291,19 +288,13 @@ static int parse(struct cli_scan *scan, struct request *request)
     int option = 0;
 
     while ((option = cli_next(scan, &value)) != 0) {
-        int status =
-            option == '?' ? EXIT_USAGE : take_option(scan->global, request, option, value);
+        int status = take_option(scan, request, option, value);
 
         if (status != 0) {
             return status;
         }
     }
-    if (scan->n_operands > 1) {
-        return cmd_misuse(scan->global, "preflight", "one set of nodes, not %d",
-                          scan->n_operands);
-    }
-    request->nodes = scan->n_operands == 1 ? scan->argv[scan->at] : NULL;
-    return 0;
+    return cli_take_nodes(scan, &request->nodes);
 }
 
 static int run(const struct cmd_options *options, int argc, char **argv)

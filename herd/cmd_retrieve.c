@@ -114,25 +114,23 @@ static int go_round(struct retrieval *retrieval, struct err *err)
 
 /* ---- the whole ---- */
 
-static void say_who_is_missing(const struct retrieval *retrieval, bool *is_said)
+static bool is_open(void *arg, size_t i)
 {
-    const struct inventory *inventory = retrieval->context.inventory;
-    const char **names = calloc(inventory->n_nodes + 1, sizeof(*names));
-    struct buf text = { 0 };
-    size_t n_names = 0;
+    const struct retrieval *retrieval = arg;
 
-    for (size_t i = 0; names != NULL && i < inventory->n_nodes; i++) {
-        if (retrieval->is_open[i]) {
-            names[n_names++] = inventory->nodes[i].name;
-        }
-    }
-    if (n_names > 0 && !*is_said && !retrieval->options->is_quiet) {
-        nodeset_fold(names, n_names, &text);
-        fprintf(stderr, "herd retrieve: waiting for %s\n", text.data != NULL ? text.data : "");
+    return retrieval->is_open[i];
+}
+
+static void say_who_is_missing(struct retrieval *retrieval, bool *is_said)
+{
+    struct buf set = { 0 };
+    size_t count = context_fold(&retrieval->context, is_open, retrieval, &set);
+
+    if (count > 0 && !*is_said && !retrieval->options->is_quiet) {
+        fprintf(stderr, "herd retrieve: waiting for %s\n", set.data != NULL ? set.data : "");
         *is_said = true;
     }
-    buf_fini(&text);
-    free(names);
+    buf_fini(&set);
 }
 
 static bool is_anybody_open(const struct retrieval *retrieval)

@@ -31,7 +31,6 @@ enum {
     WATCH_MS = 2000,
     LIVE_PINS = 16,
     TIMEOUT_MS = 2000,
-    MAX_SECONDS = 3600,
 };
 
 static const struct cli_option OPTIONS[] = {
@@ -58,15 +57,6 @@ struct view {
     struct live_view *live; /* NULL unless watching */
     int64_t *answer_ns;     /* how long each took */
 };
-
-static const void *no_body(void *arg, size_t i)
-{
-    static const struct body_empty EMPTY;
-
-    (void)arg;
-    (void)i;
-    return &EMPTY;
-}
 
 static bool take_state(void *arg, const struct ask_answer *answer)
 {
@@ -191,22 +181,23 @@ static void face_of(const struct view *view, size_t i, struct face *face)
     snprintf(face->fault, sizeof(face->fault), "%s", state->fault);
 }
 
-/* Collects the names of all later nodes with node i's face, and marks them as done. */
-static void fold(const struct view *view, const struct face *faces, size_t i, bool *is_done,
-                 struct buf *names)
-{
-    const struct inventory *inventory = view->context->inventory;
-    const char **alike = calloc(inventory->n_nodes, sizeof(*alike));
-    size_t n_alike = 0;
+struct faces {
+    struct face *faces;
+    bool *is_done; /* has its row, or is not meant */
+    size_t shown;  /* the node whose row is being made */
+};
 
-    for (size_t k = i; alike != NULL && k < inventory->n_nodes; k++) {
-        if (!is_done[k] && memcmp(&faces[i], &faces[k], sizeof(faces[i])) == 0) {
-            is_done[k] = true;
-            alike[n_alike++] = inventory->nodes[k].name;
-        }
+/* Nodes with the same face share a row. */
+static bool joins(void *arg, size_t i)
+{
+    struct faces *all = arg;
+
+    if (all->is_done[i]
+        || memcmp(&all->faces[i], &all->faces[all->shown], sizeof(*all->faces)) != 0) {
+        return false;
     }
-    nodeset_fold(alike, n_alike, names);
-    free(alike);
+    all->is_done[i] = true;
+    return true;
 }
 
 static void put_row(struct table *table, const char *nodes, const struct face *face)
@@ -226,29 +217,30 @@ static void print_folded(const struct view *view)
     static const char *const HEADERS[] = { "nodes", "state", "experiment", "done",
                                            "owner", "board", "version",    "remark" };
     size_t n_nodes = view->context->inventory->n_nodes;
-    struct face *faces = calloc(n_nodes, sizeof(*faces));
-    bool *is_done = calloc(n_nodes, sizeof(*is_done));
+    struct faces all = { calloc(n_nodes, sizeof(*all.faces)),
+                         calloc(n_nodes, sizeof(*all.is_done)), 0 };
     struct table *table = table_create(HEADERS, ARRAY_LEN(HEADERS));
 
-    if (faces != NULL && is_done != NULL) {
+    if (all.faces != NULL && all.is_done != NULL) {
         for (size_t i = 0; i < n_nodes; i++) {
-            face_of(view, i, &faces[i]);
-            is_done[i] = !view->context->selected[i];
+            face_of(view, i, &all.faces[i]);
+            all.is_done[i] = !view->context->selected[i];
         }
         for (size_t i = 0; i < n_nodes; i++) {
             struct buf names = { 0 };
 
-            if (!is_done[i]) {
-                fold(view, faces, i, is_done, &names);
-                put_row(table, names.data != NULL ? names.data : "", &faces[i]);
+            if (!all.is_done[i]) {
+                all.shown = i;
+                context_fold(view->context, joins, &all, &names);
+                put_row(table, names.data != NULL ? names.data : "", &all.faces[i]);
             }
             buf_fini(&names);
         }
         table_print(table, stdout);
     }
     table_destroy(&table);
-    free(is_done);
-    free(faces);
+    free(all.is_done);
+    free(all.faces);
 }
 
 static void put_full_row(const struct view *view, struct table *table, size_t i)
@@ -352,7 +344,7 @@ static void print_live(const struct view *view)
 static int show(struct view *view)
 {
     const struct ask_round round = { .verb = VERB_STATUS,
-                                     .body = no_body,
+                                     .body = ask_no_body,
                                      .answer = take_state,
                                      .arg = view,
                                      .timeout_ms = view->request->timeout_ms };
@@ -390,26 +382,15 @@ static int parse(const struct cmd_options *options, int argc, char **argv,
     int option = 0;
 
     while ((option = cli_next(&scan, &value)) != 0) {
-        double seconds = 0;
-
         if (option == 'w') {
             request->is_watching = true;
         } else if (option == 'a') {
             request->is_full = true;
-        } else if (option == '?') {
+        } else if (option == '?' || cli_take_timeout(&scan, value, &request->timeout_ms) != 0) {
             return EXIT_USAGE;
-        } else if (!text_to_f64(value, &seconds) || seconds <= 0 || seconds > MAX_SECONDS) {
-            return cmd_misuse(options, argv[0], "timeout '%s' is not a number of seconds",
-                              value);
-        } else {
-            request->timeout_ms = (int)(seconds * 1000);
         }
     }
-    if (scan.n_operands > 1) {
-        return cmd_misuse(options, argv[0], "one set of nodes, not %d", scan.n_operands);
-    }
-    request->nodes = scan.n_operands == 1 ? argv[scan.at] : NULL;
-    return 0;
+    return cli_take_nodes(&scan, &request->nodes);
 }
 
 static volatile sig_atomic_t is_interrupted;

@@ -297,6 +297,7 @@ static int run(const struct cmd_options *options, int argc, char **argv)
     struct stopper stopper = { .options = options };
     struct err err = { 0 };
     const char *value = NULL;
+    const char *nodes = NULL;
     int option = 0;
     int status = 0;
 
@@ -306,11 +307,10 @@ static int run(const struct cmd_options *options, int argc, char **argv)
         }
         stopper.take_over = true;
     }
-    if (scan.n_operands > 1) {
-        return cmd_misuse(options, "stop", "one set of nodes, not %d", scan.n_operands);
+    status = cli_take_nodes(&scan, &nodes);
+    if (status == 0) {
+        status = context_open(&stopper.context, options, "stop", nodes, true);
     }
-    status = context_open(&stopper.context, options, "stop",
-                          scan.n_operands == 1 ? argv[scan.at] : NULL, true);
     if (status != 0) {
         return status;
     }

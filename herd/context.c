@@ -226,3 +226,20 @@ void context_close(struct context *context)
     key_wipe(&context->key);
     memset(context, 0, sizeof(*context));
 }
+
+size_t context_fold(const struct context *context, bool (*is_one)(void *arg, size_t i),
+                    void *arg, struct buf *set)
+{
+    const struct inventory *inventory = context->inventory;
+    const char **names = calloc(inventory->n_nodes + 1, sizeof(*names));
+    size_t count = 0;
+
+    for (size_t i = 0; names != NULL && i < inventory->n_nodes; i++) {
+        if (is_one(arg, i)) {
+            names[count++] = inventory->nodes[i].name;
+        }
+    }
+    nodeset_fold(names, count, set);
+    free((void *)names);
+    return count;
+}

@@ -6,6 +6,7 @@
 
 #include "herd/cmd.h"
 
+#include "common/buf.h"
 #include "common/inventory.h"
 #include "common/keys.h"
 
@@ -31,6 +32,11 @@ MUST_CHECK int context_keys_folder(const struct inventory *inventory, char path[
 MUST_CHECK int context_open(struct context *context, const struct cmd_options *options,
                             const char *command, const char *nodes, bool needs_key);
 void context_close(struct context *context);
+
+/* The nodes of the inventory that is_one(arg, i) says yes to, each asked once and in order,
+ * appended to `set` as "sheep[0-3,7]". Returns how many there are. */
+size_t context_fold(const struct context *context, bool (*is_one)(void *arg, size_t i),
+                    void *arg, struct buf *set);
 
 /* The same parts, for commands that need one of them; err says what is wrong. */
 MUST_CHECK int context_find_key(const struct cmd_options *options, const char *inventory_path,

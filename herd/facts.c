@@ -5,15 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const void *no_body(void *arg, size_t i)
-{
-    static const struct body_empty EMPTY;
-
-    (void)arg;
-    (void)i;
-    return &EMPTY;
-}
-
 static bool take_facts(void *arg, const struct ask_answer *answer)
 {
     struct facts *facts = arg;
@@ -37,7 +28,7 @@ static bool take_facts(void *arg, const struct ask_answer *answer)
 size_t facts_ask(struct facts *facts, struct ask *ask, size_t n_nodes, int timeout_ms)
 {
     const struct ask_round round = { .verb = VERB_INVENTORY,
-                                     .body = no_body,
+                                     .body = ask_no_body,
                                      .answer = take_facts,
                                      .arg = facts,
                                      .timeout_ms = timeout_ms };

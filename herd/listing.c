@@ -92,15 +92,6 @@ void listing_fini(struct listing *listing)
     memset(listing, 0, sizeof(*listing));
 }
 
-static const void *no_body(void *arg, size_t i)
-{
-    static const struct body_empty EMPTY;
-
-    (void)arg;
-    (void)i;
-    return &EMPTY;
-}
-
 static bool take_list(void *arg, const struct ask_answer *answer)
 {
     struct listings *listings = arg;
@@ -124,7 +115,7 @@ static bool take_list(void *arg, const struct ask_answer *answer)
 size_t listings_ask(struct listings *listings, struct ask *ask, size_t n_nodes, int timeout_ms)
 {
     const struct ask_round round = { .verb = VERB_LIST,
-                                     .body = no_body,
+                                     .body = ask_no_body,
                                      .answer = take_list,
                                      .arg = listings,
                                      .timeout_ms = timeout_ms };

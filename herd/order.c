@@ -4,23 +4,19 @@
 #include "herd/ask.h"
 #include "herd/cli.h"
 #include "herd/report.h"
+#include "herd/words.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum {
-    HELLO_MS = 2000,
-    WORD_SIZE = 256,
+    HELLO_MS = 2000
 };
 
 struct view {
     const struct order *order;
     const struct context *context;
     struct ask *ask;
-    char (*words)[WORD_SIZE]; /* what each node answered */
-    bool *is_done;            /* it agreed */
-    bool *is_shown;
+    struct words words; /* what each node answered; good: it agreed */
 };
 
 static const void *body_of(void *arg, size_t i)
@@ -36,10 +32,10 @@ static bool take_answer(void *arg, const struct ask_answer *answer)
     struct view *view = arg;
 
     if (answer->message->verb == view->order->done_verb) {
-        view->is_done[answer->i] = true;
-        snprintf(view->words[answer->i], WORD_SIZE, "%s", view->order->done_word);
+        view->words.is_good[answer->i] = true;
+        snprintf(view->words.texts[answer->i], WORDS_SIZE, "%s", view->order->done_word);
     } else if (answer->message->verb == VERB_REFUSED) {
-        snprintf(view->words[answer->i], WORD_SIZE, "refused: %.240s",
+        snprintf(view->words.texts[answer->i], WORDS_SIZE, "refused: %.240s",
                  PROTO_CONST_BODY(answer->message, body_refused)->why);
     }
     return true;
@@ -52,33 +48,11 @@ static void put_json(const struct view *view, size_t i)
 
     json_open(&json, NULL, '{');
     json_text(&json, "node", view->context->inventory->nodes[i].name);
-    json_bool(&json, "done", view->is_done[i]);
-    json_text(&json, "text", view->words[i]);
+    json_bool(&json, "done", view->words.is_good[i]);
+    json_text(&json, "text", view->words.texts[i]);
     json_close(&json, '}');
     json_line(&json, stdout);
     buf_fini(&line);
-}
-
-/* Nodes with the same words share a line. */
-static void fold(const struct view *view, size_t i)
-{
-    const struct inventory *inventory = view->context->inventory;
-    const char **names = calloc(inventory->n_nodes, sizeof(*names));
-    struct buf set = { 0 };
-    size_t count = 0;
-
-    for (size_t k = i; names != NULL && k < inventory->n_nodes; k++) {
-        if (view->context->selected[k] && !view->is_shown[k]
-            && strcmp(view->words[i], view->words[k]) == 0) {
-            view->is_shown[k] = true;
-            names[count++] = inventory->nodes[k].name;
-        }
-    }
-    nodeset_fold(names, count, &set);
-    fprintf(view->is_done[i] ? stdout : stderr, "%s (%zu): %s\n",
-            set.data != NULL ? set.data : "", count, view->words[i]);
-    buf_fini(&set);
-    free((void *)names);
 }
 
 static int ask_them(const struct cmd_options *options, struct view *view)
@@ -93,17 +67,18 @@ static int ask_them(const struct cmd_options *options, struct view *view)
     size_t n_done = 0;
 
     for (size_t i = 0; i < n_nodes; i++) {
-        snprintf(view->words[i], WORD_SIZE, "no answer");
+        snprintf(view->words.texts[i], WORDS_SIZE, "no answer");
     }
     ask_hello(view->ask, HELLO_MS, NULL, NULL);
     n_answered = ask_all(view->ask, &round);
     for (size_t i = 0; i < n_nodes; i++) {
-        n_done += view->is_done[i] ? 1 : 0;
+        n_done += view->words.is_good[i] ? 1 : 0;
         if (view->context->selected[i] && options->is_json) {
             put_json(view, i);
-        } else if (view->context->selected[i] && !view->is_shown[i]) {
-            fold(view, i);
         }
+    }
+    if (!options->is_json) {
+        words_print(&view->words);
     }
     if (n_answered == 0) {
         return EXIT_NOBODY;
@@ -111,34 +86,21 @@ static int ask_them(const struct cmd_options *options, struct view *view)
     return n_done == view->context->n_selected ? EXIT_ALL_VALID : EXIT_NODE_FAILED;
 }
 
-static int find_out(const struct cmd_options *options, struct view *view)
-{
-    size_t n_nodes = view->context->inventory->n_nodes;
-    struct err err = { .code = ERR_MEMORY, .text = "answers" };
-    int status = 0;
-
-    view->words = calloc(n_nodes + 1, sizeof(*view->words));
-    view->is_done = calloc(n_nodes + 1, sizeof(*view->is_done));
-    view->is_shown = calloc(n_nodes + 1, sizeof(*view->is_shown));
-    if (view->words != NULL && view->is_done != NULL && view->is_shown != NULL) {
-        view->ask = ask_open(view->context->inventory, view->context->selected,
-                             &view->context->key, &err);
-    }
-    status = view->ask == NULL ? cmd_fail(options, view->order->command, &err)
-                               : ask_them(options, view);
-    ask_close(&view->ask);
-    free(view->words);
-    free(view->is_done);
-    free(view->is_shown);
-    return status;
-}
-
 int order_give(const struct cmd_options *options, const struct context *context,
                const struct order *order)
 {
     struct view view = { .order = order, .context = context };
+    struct err err = { 0 };
+    int status = 0;
 
-    return find_out(options, &view);
+    if (words_init(&view.words, context, &err) == 0) {
+        view.ask = ask_open(context->inventory, context->selected, &context->key, &err);
+    }
+    status =
+        view.ask == NULL ? cmd_fail(options, order->command, &err) : ask_them(options, &view);
+    ask_close(&view.ask);
+    words_fini(&view.words);
+    return status;
 }
 
 int order_take_nodes(struct cli_scan *scan, bool is_all, const char **nodes)

@@ -306,6 +306,75 @@ static void test_all_faults_are_told(void **state)
     fault_fini(&faults);
 }
 
+/* Parses "x -t VALUE"; the timeout that came of it, or -1. */
+static int timeout_of(char *value)
+{
+    static const struct cmd_options NONE;
+    char command[] = "x";
+    char *argv[] = { command, NULL };
+    struct cli_scan scan = { .global = &NONE, .argc = 1, .argv = argv };
+    int timeout_ms = -1;
+    int result = 0;
+
+    begin_capture();
+    result = cli_take_timeout(&scan, value, &timeout_ms);
+    end_capture();
+    assert_int_equal(result, timeout_ms == -1 ? EXIT_USAGE : 0);
+    assert_int_equal(strstr(printed, "number of seconds up to 86400") != NULL, result != 0);
+    return timeout_ms;
+}
+
+static void test_a_timeout_is_in_seconds(void **state)
+{
+    static struct {
+        char text[12];
+        int wanted_ms;
+    } CASES[] = {
+        {"1",        1000    },
+        { "0.5",     500     },
+        { "1e-9",    1       },
+        { "86400",   86400000},
+        { "86400.1", -1      },
+        { "0",       -1      },
+        { "-1",      -1      },
+        { "nan",     -1      },
+        { "5s",      -1      },
+        { "",        -1      },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        assert_int_equal(timeout_of(CASES[i].text), CASES[i].wanted_ms);
+    }
+}
+
+static void test_one_set_of_nodes_at_most(void **state)
+{
+    static const struct cmd_options NONE;
+    char words[3][4] = { "x", "a", "b" };
+    char *argv[] = { words[0], words[1], words[2], NULL };
+
+    (void)state;
+    for (int n = 0; n <= 2; n++) {
+        struct cli_scan scan = {
+            .global = &NONE, .argc = n + 1, .argv = argv, .at = 1, .n_operands = n
+        };
+        const char *nodes = "as before";
+        int result = 0;
+
+        begin_capture();
+        result = cli_take_nodes(&scan, &nodes);
+        end_capture();
+        assert_int_equal(result, n > 1 ? EXIT_USAGE : 0);
+        assert_int_equal(strstr(printed, "not 2: join them with a comma") != NULL, n > 1);
+        if (n == 0) {
+            assert_null(nodes);
+        } else {
+            assert_string_equal(nodes, n == 1 ? "a" : "as before");
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -313,6 +382,8 @@ int main(void)
         cmocka_unit_test(test_help_is_never_an_error),
         cmocka_unit_test(test_mistakes_exit_with_2),
         cmocka_unit_test(test_options_of_a_command_mix_with_operands),
+        cmocka_unit_test(test_a_timeout_is_in_seconds),
+        cmocka_unit_test(test_one_set_of_nodes_at_most),
         cmocka_unit_test(test_every_error_has_its_exit_status),
         cmocka_unit_test(test_all_faults_are_told),
     };

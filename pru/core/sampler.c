@@ -5,7 +5,6 @@
 
 enum {
     BLOCK_MASK = PRU_BLOCK_COUNT - 1,
-    INPUT_MASK = PRU_INPUT_SAMPLES - 1,
 };
 
 static bool is_harvesting(const struct sampler *s)
@@ -20,13 +19,6 @@ bool sampler_has_room(const struct sampler *sampler)
     return sampler->block != NULL || sampler->block_fill != 0
            || sampler->block_write_idx - shm_load_u32(&sampler->control->block_read_idx)
                   < (uint32_t)PRU_BLOCK_COUNT;
-}
-
-bool sampler_has_input(const struct sampler *sampler)
-{
-    return sampler->mode != PRU_MODE_EMULATE
-           || shm_load_u32(&sampler->control->input_write_idx) != sampler->input_read_idx
-           || shm_load_u32(&sampler->control->input_end) != 0;
 }
 
 /* At the first sample of a span of 1000: takes the next block of the ring, or loses the span.
@@ -77,40 +69,6 @@ static void store_array(struct sampler *s, enum pru_array array, uint32_t value)
     }
 }
 
-static void count_underrun(struct sampler *s)
-{
-    shm_store_u32(&s->control->input_underruns, s->control->input_underruns + 1);
-    if (s->tally.underruns == 0) {
-        s->tally.first_underrun = s->block_fill;
-    }
-    s->tally.underruns++;
-}
-
-/* The next sample of input. Without one: nothing is harvested, and unless the input has ended,
- * it is counted. */
-static struct curve_point take_input(struct sampler *s)
-{
-    struct curve_point point = { 0, 0 };
-    const struct pru_input *input = &s->input[s->input_read_idx & INPUT_MASK];
-
-    if (shm_load_u32(&s->control->input_write_idx) == s->input_read_idx) {
-        /* The host stores input_end behind the last index: look at the index once more. */
-        if (shm_load_u32(&s->control->input_end) == 0) {
-            count_underrun(s);
-            return point;
-        }
-        if (shm_load_u32(&s->control->input_write_idx) == s->input_read_idx) {
-            return point;
-        }
-    }
-    point.voltage_uV = input->voltage_uV;
-    point.current_nA = input->current_nA;
-    s->input_read_idx++;
-    shm_store_u32(&s->control->input_read_idx, s->input_read_idx);
-    shm_store_u32(&s->control->inputs_done, s->control->inputs_done + 1);
-    return point;
-}
-
 static void harvest(struct sampler *s)
 {
     struct adc_codes codes = {
@@ -141,9 +99,9 @@ static void emulate(struct sampler *s)
     uint32_t current_code = 0;
     struct vsource_output output;
 
-    sampler_ask_harvester(s, take_input(s));
-    current_code = sample_io_adc_current(s->io); /* both have worked meanwhile */
-    vsource_convert(&s->source, sampler_ask_point(s), current_code, &output);
+    sampler_ask_input(s);
+    current_code = sample_io_adc_current(s->io);
+    vsource_convert(&s->source, sampler_await_input(s), current_code, &output);
     sample_io_dac_write(s->io, SAMPLE_DAC_TARGET, output.target_code);
     if (s->params.converter.aux_mode != VSOURCE_AUX_OFF) {
         sample_io_dac_write(s->io, SAMPLE_DAC_AUX, output.aux_code);
@@ -164,11 +122,6 @@ static void emulate(struct sampler *s)
     store_array(s, PRU_ARRAY_STORAGE_CURRENT, output.I_mid_offset_nA);
 }
 
-static bool is_over(const struct sampler *s)
-{
-    return !fx_is_less_u64(s->sample, s->stop_sample);
-}
-
 static void finish_run(struct sampler *s)
 {
     (void)close_block(s);
@@ -186,7 +139,7 @@ static bool finish_sample(struct sampler *s)
     if (s->block_fill == PRU_BLOCK_SAMPLES) {
         is_news = close_block(s);
     }
-    if (is_over(s)) {
+    if (sampler_is_over(s)) {
         finish_run(s);
         return true;
     }
@@ -197,7 +150,7 @@ bool sampler_step(struct sampler *sampler, uint64_t tick)
 {
     bool is_first = sampler->state == PRU_STATE_ARMED;
 
-    if (is_over(sampler)) {
+    if (sampler_is_over(sampler)) {
         /* a stop at a sample that is already behind us: now, with none taken */
         finish_run(sampler);
         return true;

@@ -23,6 +23,7 @@
 
 #include "pru/abi/pru_shm.h"
 #include "pru/core/adc_harvester.h"
+#include "pru/core/fx.h"
 #include "pru/core/sample_io.h"
 #include "pru/core/utilisation.h"
 #include "pru/core/vsource.h"
@@ -31,9 +32,10 @@
 #include <stdint.h>
 
 /* Where the sampler runs on two cores, PRU0 takes the samples (sampler.c) and PRU1 the commands
- * and the harvester (sampler_control.c), never both at a time: PRU1 looks for commands only
- * while no sample is under way. An image that takes samples has room for one mode, and is built
- * with SAMPLER_MODE as that enum pru_mode. */
+ * (sampler_control.c), never both at a time: PRU1 looks for commands only while no sample is
+ * under way. It also takes the sample's input (sampler_input.c), while PRU0 waits for its
+ * instant. An image that takes samples has room for one mode, and is built with SAMPLER_MODE as
+ * that enum pru_mode. */
 #ifndef SAMPLER_MODE
 #    define SAMPLER_MODE PRU_MODE_NONE
 #endif
@@ -113,21 +115,35 @@ void sampler_fail(struct sampler *sampler, enum pru_error error, uint32_t detail
 void sampler_account(struct sampler *sampler, uint64_t tick, uint32_t ticks,
                      uint32_t other_ticks);
 
+/* Emulation: takes the next sample of input and has the harvester choose sampler->point for it,
+ * once for each sample. */
+void sampler_take_input(struct sampler *sampler);
+
 #ifdef SAMPLE_IO_DIRECT
-/* A firmware image asks the other core. */
-void sampler_ask_harvester(struct sampler *sampler, struct curve_point input);
-struct curve_point sampler_ask_point(const struct sampler *sampler);
-#else
-static inline void sampler_ask_harvester(struct sampler *sampler, struct curve_point input)
+/* In a firmware image the other core does that on its own. */
+static inline void sampler_ask_input(struct sampler *sampler)
 {
-    sampler->point = vsource_harvest(&sampler->source, input);
+    (void)sampler;
 }
 
-static inline struct curve_point sampler_ask_point(const struct sampler *sampler)
+struct curve_point sampler_await_input(const struct sampler *sampler);
+#else
+static inline void sampler_ask_input(struct sampler *sampler)
+{
+    sampler_take_input(sampler);
+}
+
+static inline struct curve_point sampler_await_input(const struct sampler *sampler)
 {
     return sampler->point;
 }
 #endif
+
+/* Whether the samples up to stop_sample have been taken. */
+static inline bool sampler_is_over(const struct sampler *sampler)
+{
+    return !fx_is_less_u64(sampler->sample, sampler->stop_sample);
+}
 
 /* For a board that may wait: false while the next sample would fall into a lost block, or would
  * be an underrun. */

@@ -6,12 +6,12 @@
  * samples. One writer a field; a sequence number that changes says that what lies beside it
  * holds:
  *
- *     due_seq    PRU1: take the sample of due_tick        done_seq = due_seq    PRU0: taken
- *     ask_seq    PRU0: where to operate on `input`?       answer_seq = ask_seq  PRU1:
- * sampler.point dac_seq    PRU1: write dac[] when no sample is under way
+ *     due_seq    PRU1: take the sample of due_tick    done_seq = due_seq  PRU0: taken
+ *     input_seq = due_seq  PRU1: sampler.point is that sample's (emulation)
+ *     dac_seq    PRU1: write dac[] when no sample is under way
  *
- * While due_seq and done_seq differ the sampler is PRU0's, but for its harvester between
- * question and answer; otherwise it is PRU1's. */
+ * While due_seq and done_seq differ the sampler is PRU0's, but for input and harvester until
+ * input_seq follows; otherwise it is PRU1's. */
 #ifndef PRU_FW_LINK_H
 #define PRU_FW_LINK_H
 
@@ -25,16 +25,14 @@ struct link {
     /* PRU1 */
     uint64_t due_tick;
     uint32_t due_seq;
-    uint32_t answer_seq;
+    uint32_t input_seq;
     uint32_t dac_seq;
     uint32_t dac[3];     /* by enum sample_dac */
     uint32_t pru1_alive; /* counts loops */
     /* PRU0 */
     uint32_t done_seq;
     uint32_t sample_ticks; /* from that sample's trigger to its end */
-    uint32_t ask_seq;
-    struct curve_point input;
-    uint32_t silent_adc; /* enum pru_adc of one that cannot be started; 0 */
+    uint32_t silent_adc;   /* enum pru_adc of one that cannot be started; 0 */
     uint32_t pru0_mode;  /* enum pru_mode of its image, stored in every loop; PRU1 clears it */
     uint32_t pru0_alive; /* counts loops */
     /* both, in turn */

@@ -21,7 +21,7 @@
 
 enum {
     ADC_MASK = 1 << CAPE_CS_EMU_ADC,
-    ANSWER_LOOPS = 20000, /* of some 50 ns */
+    INPUT_LOOPS = 20000, /* of some 50 ns */
 };
 
 static uint32_t trigger_tick;
@@ -68,23 +68,14 @@ void sample_io_power_good(const struct sample_io *io, bool is_good)
     }
 }
 
-void sampler_ask_harvester(struct sampler *sampler, struct curve_point input)
-{
-    struct link *link = link_memory();
-
-    (void)sampler;
-    link->input = input;
-    shm_store_u32(&link->ask_seq, link->ask_seq + 1);
-}
-
 static void __attribute__((noreturn)) give_up(struct link *link);
 
-struct curve_point sampler_ask_point(const struct sampler *sampler)
+struct curve_point sampler_await_input(const struct sampler *sampler)
 {
     struct link *link = link_memory();
 
-    for (uint32_t n = 0; shm_load_u32(&link->answer_seq) != link->ask_seq; n++) {
-        if (n > ANSWER_LOOPS) {
+    for (uint32_t n = 0; shm_load_u32(&link->input_seq) != link->due_seq; n++) {
+        if (n > INPUT_LOOPS) {
             give_up(link);
         }
     }

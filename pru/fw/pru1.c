@@ -14,7 +14,6 @@
 enum {
     LED_SHIFT = 24,         /* of the counter: 84 ms */
     NEAR_TICKS = 1500,      /* 7.5 us before a sample is due PRU0 is told */
-    QUESTION_LOOPS = 400,   /* some 100 us */
     SILENCE_TICKS = 400000, /* 2 ms without a sign from PRU0 */
 };
 
@@ -24,8 +23,7 @@ static struct {
     uint32_t good; /* power-good, as a pin of an event */
     uint32_t turns;
     uint32_t last_tick;
-    uint32_t loop_ticks;    /* longest loop since the last sample */
-    uint32_t answer_before; /* answer_seq when the sample under way was ordered */
+    uint32_t loop_ticks; /* longest loop since the last sample */
     uint32_t alive;
     uint32_t other_alive;
     uint32_t other_seen_at;
@@ -107,28 +105,17 @@ static void drive_outputs(void)
 
 /* ---- samples ---- */
 
-static void answer_harvester(void)
+/* For the sample that PRU0 is about to take, and waits for by now or soon. Not before the
+ * sample before it is done, whose store the harvester may follow. */
+static void take_input(void)
 {
     struct link *link = link_memory();
-    uint32_t seq = shm_load_u32(&link->ask_seq);
 
-    if (seq != link->answer_seq) {
-        link->sampler.point = vsource_harvest(&link->sampler.source, link->input);
-        shm_store_u32(&link->answer_seq, seq);
-    }
-}
-
-/* PRU0 is about to ask: it waits for the answer, so nothing else is done until then. */
-static void await_question(void)
-{
-    const struct link *link = link_memory();
-
-    for (uint32_t n = 0;
-         n < QUESTION_LOOPS && pru1.is_under_way && link->sampler.mode == PRU_MODE_EMULATE
-         && link->answer_seq == pru1.answer_before;
-         n++) {
-        look();
-        answer_harvester();
+    if (link->input_seq != link->due_seq) {
+        if (link->sampler.mode == PRU_MODE_EMULATE && !sampler_is_over(&link->sampler)) {
+            sampler_take_input(&link->sampler);
+        }
+        shm_store_u32(&link->input_seq, link->due_seq);
     }
 }
 
@@ -181,7 +168,6 @@ static void keep_schedule(void)
         && !fx_is_less_u64(now_tick + NEAR_TICKS, pru1.timebase.next_tick)) {
         link->due_tick = pru1.timebase.next_tick;
         pru1.is_under_way = true;
-        pru1.answer_before = link->answer_seq;
         shm_store_u32(&link->due_seq, link->due_seq + 1);
     }
 }
@@ -253,7 +239,7 @@ static void boot(void)
     shm_store_u32(&link_control()->counter_turns, 0);
     shm_store_u32(&link_control()->outputs, 0);
     link->silent_adc = 0;
-    link->answer_seq = link->ask_seq;
+    link->input_seq = link->due_seq;
     shm_store_u32(&link->pru0_mode, PRU_MODE_NONE);
     tracer_boot(&pru1.tracer, &shm);
 }
@@ -264,15 +250,12 @@ int main(void)
     for (;;) {
         keep_time();
         look();
-        answer_harvester();
-        look();
         drive_outputs();
         look();
-        await_question();
         if (pru1.is_booted) {
             keep_schedule();
             look();
-            answer_harvester();
+            take_input();
             look();
             watch_other_core();
         } else {

@@ -261,13 +261,36 @@ static void print_help(const struct cmd *const *commands, FILE *stream)
           stream);
 }
 
+/* For hands that know Shepherd: what does the work of a command that only it has; NULL: none.
+ */
+static const char *instead_of(const char *name)
+{
+    static const char *const PAIRS[][2] = {
+        {"shell-cmd", "'herd exec -- COMMAND'"                                },
+        { "start",    "'herd run FILE', which starts all nodes at one instant"},
+        { "resync",   "'herd clock', which tells whose clock is off"          },
+        { "program",  "'herd exec' with a programmer on the node"             },
+        { "fix",      "'herd preflight', which tells what is wrong"           },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(PAIRS); i++) {
+        if (strcmp(name, PAIRS[i][0]) == 0) {
+            return PAIRS[i][1];
+        }
+    }
+    return NULL;
+}
+
 static int unknown_command(const struct globals *globals, const struct cmd *const *commands,
                            const char *name)
 {
     const char *nearest = name_nearest(name, nth_name, commands);
+    const char *ours = instead_of(name);
     struct err err = { 0 };
 
-    if (nearest != NULL) {
+    if (ours != NULL) {
+        err_set(&err, ERR_USAGE, "no such command; instead of Shepherd's there is %s", ours);
+    } else if (nearest != NULL) {
         err_set(&err, ERR_USAGE, "no such command; did you mean '%s'?", nearest);
     } else {
         err_set(&err, ERR_USAGE, "no such command; herd --help lists them");

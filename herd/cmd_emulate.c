@@ -8,12 +8,15 @@ static const char USAGE[] =
     "records what the target draws and what its pins do. {node} in INPUT stands for the node's\n"
     "name: each gets its own file.\n\n"
     "  -a, --algorithm NAME   preset of a virtual source: direct, BQ25504, BQ25570s, ...\n"
+    "      --virtual-source NAME  the same\n"
     "  -d, --duration S       seconds, or with a unit (5 min); without: as long as INPUT\n"
     "  -o, --output-path DIR  folder for results; default this one\n"
     "  -f, --force-overwrite  replace files whose name is taken\n"
     "  -c, --use-cal-default  run nodes without calibration data too\n"
     "      --io-port A|B      the target's port\n"
-    "  -v, --voltage-aux MV   of the port that is not recorded\n"
+    "      --pwr-port A|B     the same\n"
+    "  -x, --voltage-aux V    volts for the port that is not recorded, or main or buffer: what\n"
+    "                         the target's supply or the storage has\n"
     "      --uart-baudrate N  record the target's UART\n"
     "      --name NAME        of the experiment; default emulate\n"
     "      --take-over        take nodes over from another controller\n\n"
@@ -23,7 +26,12 @@ static const char USAGE[] =
 
 static const struct cli_option OPTIONS[] = {
     ONE_LINER_OPTIONS,
-    {0, NULL, false}
+    {'a',                "virtual-source", true },
+    { ONE_LINER_IO_PORT, "io-port",        true },
+    { ONE_LINER_IO_PORT, "pwr-port",       true },
+    { ONE_LINER_UART,    "uart-baudrate",  true },
+    { 'x',               "voltage-aux",    true },
+    { 0,                 NULL,             false},
 };
 
 static int run(const struct cmd_options *options, int argc, char **argv)

@@ -8,6 +8,7 @@ static const char USAGE[] =
     "short experiment.\n\n"
     "  -d, --duration S       seconds, or with a unit (5 min); without: until Ctrl-C\n"
     "  -a, --algorithm NAME   preset of a harvester: mppt_voc, mppt_po, cv20, ivcurve, ...\n"
+    "      --virtual-harvester NAME  the same\n"
     "  -o, --output-path DIR  folder for results; default this one\n"
     "  -f, --force-overwrite  replace files whose name is taken\n"
     "  -c, --use-cal-default  run nodes without calibration data too\n"
@@ -19,7 +20,8 @@ static const char USAGE[] =
 
 static const struct cli_option OPTIONS[] = {
     ONE_LINER_OPTIONS,
-    {0, NULL, false}
+    {'a', "virtual-harvester", true },
+    { 0,  NULL,                false},
 };
 
 static int run(const struct cmd_options *options, int argc, char **argv)

@@ -3,6 +3,7 @@
 
 #include "common/buf.h"
 #include "common/experiment.h"
+#include "common/units.h"
 #include "common/yaml_doc.h"
 #include "herd/context.h"
 #include "herd/run.h"
@@ -30,7 +31,7 @@ int one_liner_take(struct one_liner *line, int option, const char *value)
     case 'c':
         line->use_cal_default = true;
         break;
-    case 'v':
+    case 'x':
         line->voltage_aux = value;
         break;
     case ONE_LINER_IO_PORT:
@@ -73,6 +74,21 @@ static void put_number(struct buf *out, const char *indent, const char *key, con
     }
 }
 
+static void put_aux(struct buf *out, const char *text)
+{
+    double volt = 0;
+
+    if (text != NULL && (strcmp(text, "main") == 0 || strcmp(text, "buffer") == 0)) {
+        put(out, "  ", "aux_source", text[0] == 'm' ? "mirror" : "storage");
+    } else if (text != NULL && text_to_f64(text, &volt)) {
+        buf_text(out, "  voltage_aux_mV: ");
+        number_format(volt * 1000, out);
+        buf_text(out, "\n");
+    } else {
+        put(out, "  ", "voltage_aux_mV", text);
+    }
+}
+
 /* The input as the shell's folder has it: an experiment's paths start in its own. */
 static int put_input(const char *input, struct buf *out, struct err *err)
 {
@@ -107,7 +123,7 @@ static int write_text(const struct one_liner *line, struct buf *out, struct err 
     }
     put(out, "  ", is_harvest ? "harvester" : "source", line->algorithm);
     put(out, "  ", "target_port", line->io_port);
-    put_number(out, "  ", "voltage_aux_mV", line->voltage_aux);
+    put_aux(out, line->voltage_aux);
     if (line->use_cal_default) {
         buf_text(out, "  use_cal_default: true\n");
     }

@@ -18,7 +18,7 @@ struct one_liner {
     const char *algorithm; /* preset of a harvester, or of a source */
     const char *input;     /* emulate */
     const char *io_port;
-    const char *voltage_aux;
+    const char *voltage_aux; /* in V, or "main" or "buffer", as Shepherd has it */
     const char *uart_baudrate;
     bool overwrite;
     bool use_cal_default;
@@ -32,14 +32,13 @@ enum {
     ONE_LINER_NAME,
 };
 
-/* The options of either; end a table with {0, NULL, false}. */
-#define ONE_LINER_OPTIONS                                                                  \
-    { 'd', "duration", true }, { 'o', "output-path", true }, { 'a', "algorithm", true },   \
-        { 'f', "force-overwrite", false }, { 'c', "use-cal-default", false },              \
-        { ONE_LINER_IO_PORT, "io-port", true }, { ONE_LINER_UART, "uart-baudrate", true }, \
-        { ONE_LINER_NAME, "name", true }, { ONE_LINER_TAKE_OVER, "take-over", false },     \
-    {                                                                                      \
-        'v', "voltage-aux", true                                                           \
+/* The options of either; a table adds its own and ends with {0, NULL, false}. */
+#define ONE_LINER_OPTIONS                                                                \
+    { 'd', "duration", true }, { 'o', "output-path", true }, { 'a', "algorithm", true }, \
+        { 'f', "force-overwrite", false }, { 'c', "use-cal-default", false },            \
+        { ONE_LINER_NAME, "name", true },                                                \
+    {                                                                                    \
+        ONE_LINER_TAKE_OVER, "take-over", false                                          \
     }
 
 /* 0, or an exit status when the option is none of ours. */

@@ -156,14 +156,15 @@ static void test_mistakes_exit_with_2(void **state)
         const char *line;
         const char *says;
     } CASES[] = {
-        {"herd",                 "Usage"                },
-        { "herd stauts",         "did you mean 'status'"},
-        { "herd xyzzy",          "herd --help"          },
-        { "herd help stauts",    "did you mean 'status'"},
-        { "herd --frobnicate",   "--frobnicate"         },
-        { "herd status -i",      "-i needs a value"     },
-        { "herd status --limit", "--limit needs a value"},
-        { "herd --json stauts",  "\"error\": \"usage\"" },
+        {"herd",                 "Usage"                 },
+        { "herd stauts",         "did you mean 'status'" },
+        { "herd xyzzy",          "herd --help"           },
+        { "herd shell-cmd ls",   "'herd exec -- COMMAND'"},
+        { "herd help stauts",    "did you mean 'status'" },
+        { "herd --frobnicate",   "--frobnicate"          },
+        { "herd status -i",      "-i needs a value"      },
+        { "herd status --limit", "--limit needs a value" },
+        { "herd --json stauts",  "\"error\": \"usage\""  },
     };
 
     (void)state;

@@ -110,7 +110,7 @@ static void test_every_option_has_its_place(void **state)
     assert_int_equal(one_liner_take(&line, 'd', "1"), 0);
     assert_int_equal(one_liner_take(&line, 'o', "2"), 0);
     assert_int_equal(one_liner_take(&line, 'a', "3"), 0);
-    assert_int_equal(one_liner_take(&line, 'v', "4"), 0);
+    assert_int_equal(one_liner_take(&line, 'x', "4"), 0);
     assert_int_equal(one_liner_take(&line, ONE_LINER_IO_PORT, "5"), 0);
     assert_int_equal(one_liner_take(&line, ONE_LINER_UART, "6"), 0);
     assert_int_equal(one_liner_take(&line, ONE_LINER_NAME, "7"), 0);
@@ -148,7 +148,7 @@ static void test_words_become_keys(void **state)
                                                            .duration = "30",
                                                            .algorithm = "cv20",
                                                            .io_port = "B",
-                                                           .voltage_aux = "2500",
+                                                           .voltage_aux = "2.5",
                                                            .uart_baudrate = "9600",
                                                            .overwrite = true,
                                                            .use_cal_default = true });
@@ -161,6 +161,22 @@ static void test_words_become_keys(void **state)
     expect_part(text, "baudrate: 9600\n");
     expect_part(text, "exists: overwrite\n");
     expect_part(text, "use_cal_default: true\n");
+    free(text);
+}
+
+static void test_the_other_port_follows_the_target(void **state)
+{
+    char *text = experiment_of(*state, (struct one_liner){ .voltage_aux = "main" });
+
+    expect_part(text, "aux_source: mirror\n");
+    free(text);
+}
+
+static void test_the_other_port_follows_the_storage(void **state)
+{
+    char *text = experiment_of(*state, (struct one_liner){ .voltage_aux = "buffer" });
+
+    expect_part(text, "aux_source: storage\n");
     free(text);
 }
 
@@ -189,6 +205,7 @@ static void test_wrong_words_name_their_key(void **state)
     expect_faults(*state, (struct one_liner){ .algorithm = "magic" }, "magic");
     expect_faults(*state, (struct one_liner){ .io_port = "C" }, "target_port");
     expect_faults(*state, (struct one_liner){ .voltage_aux = "high" }, "voltage_aux_mV");
+    expect_faults(*state, (struct one_liner){ .voltage_aux = "3300" }, "4500");
     expect_faults(*state, (struct one_liner){ .uart_baudrate = "-1" }, "baudrate");
     expect_faults(*state, (struct one_liner){ .name = "../x" }, "name");
     expect_faults(*state, (struct one_liner){ .input = "none.h5" }, "none.h5");
@@ -245,6 +262,8 @@ int main(void)
         cmocka_unit_test(test_every_option_has_its_place),
         WITH_BENCH(test_a_harvest_of_nothing_but_defaults),
         WITH_BENCH(test_words_become_keys),
+        WITH_BENCH(test_the_other_port_follows_the_target),
+        WITH_BENCH(test_the_other_port_follows_the_storage),
         WITH_BENCH(test_durations_with_units),
         WITH_BENCH(test_wrong_words_name_their_key),
         WITH_BENCH(test_words_stay_values),

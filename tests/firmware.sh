@@ -22,7 +22,7 @@ part() { # name, command
     shift
     if "$@" >"$build/firmware.log" 2>&1; then
         passed=$((passed + 1))
-        grep -E '^(figure|PRU|\|)' "$build/firmware.log" || true
+        grep -E '^(figure|note|PRU)' "$build/firmware.log" || true
     else
         failed=$((failed + 1))
         cat "$build/firmware.log"
@@ -31,12 +31,7 @@ part() { # name, command
 }
 part "images in the simulator" "$build/tests/unit/test_fw"
 part "digest on the PRU" sh tests/pru_bits.sh "$build/tests/bits_make"
-part "cycles and sizes" "$build/tests/fw_cycles" "$build/pru/fw"
+part "cycles and sizes" python3 tests/bench/fw_cycles.py "$build"
 part "board iss" "$build/tests/unit/test_board_iss"
-for image in "$build"/pru/fw/*.elf; do
-    "$(sh pru/toolchain.sh --find)size" -A "$image" | awk -v name="$(basename "$image")" '
-        $1 == ".text" { program = $2 } $1 == ".data" || $1 == ".bss" { data += $2 }
-        END { print "figure: " name ": " program " bytes of program, " data " of data, of 8192 each" }'
-done
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" = 0 ]

@@ -29,6 +29,7 @@ struct link {
     uint32_t dac_seq;
     uint32_t dac[3];     /* by enum sample_dac */
     uint32_t pru1_alive; /* counts loops */
+    uint32_t loop_ticks; /* longest of them since the last sample */
     /* PRU0 */
     uint32_t done_seq;
     uint32_t sample_ticks; /* from that sample's trigger to its end */

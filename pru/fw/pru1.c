@@ -23,7 +23,6 @@ static struct {
     uint32_t good; /* power-good, as a pin of an event */
     uint32_t turns;
     uint32_t last_tick;
-    uint32_t loop_ticks; /* longest loop since the last sample */
     uint32_t alive;
     uint32_t other_alive;
     uint32_t other_seen_at;
@@ -83,8 +82,8 @@ static void keep_time(void)
         pru1.turns++;
         shm_store_u32(&link_control()->counter_turns, pru1.turns);
     }
-    if (loop > pru1.loop_ticks) {
-        pru1.loop_ticks = loop;
+    if (loop > link_memory()->loop_ticks) {
+        link_memory()->loop_ticks = loop;
     }
     shm_store_u32(&link_memory()->pru1_alive, ++pru1.alive);
 }
@@ -129,6 +128,7 @@ static void follow_state(enum pru_state before)
     }
     if (sampler->state == PRU_STATE_ARMED) {
         timebase_start(&pru1.timebase, sampler->start_tick);
+        link_memory()->loop_ticks = 0;
     }
     hardware_announce();
 }
@@ -137,8 +137,8 @@ static void follow_state(enum pru_state before)
 static void finish_sample(struct link *link)
 {
     sampler_account(&link->sampler, pru1.timebase.next_tick, link->sample_ticks,
-                    pru1.loop_ticks);
-    pru1.loop_ticks = 0;
+                    link->loop_ticks);
+    link->loop_ticks = 0;
     timebase_advance(&pru1.timebase, shm_load_u32(&link_control()->period_ticks_q20));
     pru1.is_under_way = false;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* fw_cycles IMAGES [SAMPLES]: cycles of a sample, from its trigger to its end, of the
- * firmware's images in the PRU simulator: every preset, with memories at their best, at their
- * worst, and stalling at random. A period has 2000. Exit status 1 beyond the limits below. */
+/* fw_cycles IMAGES [SAMPLES]: a line for every preset, of the firmware's images in the PRU
+ * simulator: cycles of the longest sample, from its trigger to its end, with memories at their
+ * best, at their worst, and stalling at random; and PRU1's longest loop, likewise. A period has
+ * 2000. tests/bench/fw_cycles.py compares them with the table that is kept. */
 #include "common/presets.h"
 #include "common/vsource_derive.h"
 #include "pru/fw/link.h"
@@ -14,16 +15,16 @@
 #include <string.h>
 
 enum {
-    HARVEST_LIMIT = 1500,
-    /* Not what is wanted, which is 1500 too, but what is reached: it must not grow. */
-    EMULATE_LIMIT = 4000,
     N_LATENCIES = 3,
     POLL_CYCLES = 50,
 };
 
 static uint32_t n_samples = 1500;
-static uint32_t worst_harvest;
-static uint32_t worst_emulate;
+
+struct longest {
+    uint32_t sample;
+    uint32_t loop; /* of PRU1 */
+};
 
 static uint32_t code(uint64_t reading, bool is_voltage)
 {
@@ -43,15 +44,20 @@ static void fill_input(const struct fw_bench *bench, enum scene_environment arou
     bench->shm.control->input_write_idx = PRU_INPUT_SAMPLES;
 }
 
-/* The longest sample of a run; exits when the firmware does not run. */
-static uint32_t longest(const char *folder, enum pru_mode mode,
-                        const struct vsource_params *params, enum scene_environment around,
-                        enum pru_latency latency)
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Exits when the firmware does not run. */
+static struct longest run(const char *folder, enum pru_mode mode,
+                          const struct vsource_params *params, enum scene_environment around,
+                          enum pru_latency latency)
 {
     static struct fw_bench bench;
     const struct link *link = NULL;
     uint32_t done_seq = 0;
-    uint32_t max = 0;
+    struct longest longest = { 0 };
     uint32_t n = 0;
 
     memset(&bench, 0, sizeof(bench));
@@ -68,9 +74,12 @@ static uint32_t longest(const char *folder, enum pru_mode mode,
     link = (const void *)((const uint8_t *)bench.shm.control + PRU_MAP_PRIVATE_OFFSET);
     for (uint64_t i = 0; n < n_samples && i < (uint64_t)n_samples * 200; i++) {
         fw_bench_run(&bench, POLL_CYCLES);
+        if (n > 1) { /* the first one's has the commands before it */
+            longest.loop = larger(longest.loop, link->loop_ticks);
+        }
         if (link->done_seq != done_seq) {
             done_seq = link->done_seq;
-            max = link->sample_ticks > max ? link->sample_ticks : max;
+            longest.sample = larger(longest.sample, link->sample_ticks);
             n++;
         }
     }
@@ -79,21 +88,25 @@ static uint32_t longest(const char *folder, enum pru_mode mode,
         exit(1);
     }
     fw_bench_close(&bench);
-    return max;
+    return longest;
 }
 
 static void measure(const char *folder, const char *name, enum pru_mode mode,
                     const struct vsource_params *params, enum scene_environment around)
 {
     static const char *const INPUTS[] = { "curves", "samples", "bursts" };
-    uint32_t *worst = mode == PRU_MODE_HARVEST ? &worst_harvest : &worst_emulate;
+    struct longest longest[N_LATENCIES];
 
-    printf("| %-24s | %-7s |", name, mode == PRU_MODE_HARVEST ? "-" : INPUTS[around]);
     for (int latency = 0; latency < N_LATENCIES; latency++) {
-        uint32_t ticks = longest(folder, mode, params, around, (enum pru_latency)latency);
-
-        printf(" %5" PRIu32 " |", ticks);
-        *worst = ticks > *worst ? ticks : *worst;
+        longest[latency] = run(folder, mode, params, around, (enum pru_latency)latency);
+    }
+    printf("%s %s %s", mode == PRU_MODE_HARVEST ? "harvest" : "emulate", name,
+           mode == PRU_MODE_HARVEST ? "-" : INPUTS[around]);
+    for (int latency = 0; latency < N_LATENCIES; latency++) {
+        printf(" %" PRIu32, longest[latency].sample);
+    }
+    for (int latency = 0; latency < N_LATENCIES; latency++) {
+        printf(" %" PRIu32, longest[latency].loop);
     }
     printf("\n");
 }
@@ -150,13 +163,9 @@ int main(int argc, char **argv)
         return 77;
     }
     n_samples = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : n_samples;
-    printf(
-        "| cycles of a sample       | input   |  best | worst | random |\n|---|---|---|---|---|\n");
     measure_harvesters(argv[1], presets);
     measure_sources(argv[1], presets);
-    printf("figure: longest sample: harvest %" PRIu32 ", emulate %" PRIu32 " of 2000 cycles\n",
-           worst_harvest, worst_emulate);
     presets_destroy(&presets);
     fault_fini(&faults);
-    return worst_harvest < HARVEST_LIMIT && worst_emulate < EMULATE_LIMIT ? 0 : 1;
+    return 0;
 }

@@ -73,7 +73,8 @@ build_binutils() {
     cd "$work" && rm -rf binutils b1
 }
 
-# gcc/s-tm-texi: the source package comes without the documentation that this step would compare.
+# gcc/s-tm-texi: the source package comes without the documentation that this step would compare; it is
+# older than the compiler's own programs, so the mark comes behind these.
 build_gcc() {
     unpack "$gcc" "$work/gcc"
     mkdir "$work/b2" && cd "$work/b2"
@@ -81,8 +82,8 @@ build_gcc() {
     run gcc.configure "$work/gcc/configure" --prefix="$cache" --target=pru-elf --enable-languages=c --without-headers \
         --with-newlib --disable-shared --disable-threads --disable-libssp --disable-lto --disable-multilib \
         --disable-nls --disable-bootstrap --with-build-time-tools="$work/root$cache/pru-elf/bin"
-    mkdir -p gcc && touch gcc/s-tm-texi
     run gcc.make make -j"$jobs" all-gcc MAKEINFO=true
+    touch gcc/s-tm-texi
     run gcc.install make install-gcc MAKEINFO=true DESTDIR="$work/root"
     run libgcc.make make -j"$jobs" all-target-libgcc MAKEINFO=true
     run libgcc.install make install-target-libgcc MAKEINFO=true DESTDIR="$work/root"

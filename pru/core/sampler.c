@@ -25,47 +25,31 @@ bool sampler_has_room(const struct sampler *sampler)
  */
 static void open_block(struct sampler *s, uint64_t tick)
 {
-    struct pru_block *block = NULL;
+    struct pru_block *block = &s->blocks[s->block_write_idx & BLOCK_MASK];
 
+    s->next =
+        (uint32_t *)(void *)block + offsetof(struct pru_block, samples) / sizeof(uint32_t);
     if (s->block_write_idx - shm_load_u32(&s->control->block_read_idx)
         >= (uint32_t)PRU_BLOCK_COUNT) {
         s->block = NULL;
+        s->stored_mask = 0;
         shm_store_u32(&s->control->blocks_lost, s->control->blocks_lost + 1);
         return;
     }
-    block = &s->blocks[s->block_write_idx & BLOCK_MASK];
     block->canary = 0;
     block->first_sample = s->sample;
     block->first_tick = tick;
     block->record_mask = s->record_mask;
     block->period_ticks_q20 = shm_load_u32(&s->control->period_ticks_q20);
     s->block = block;
+    s->stored_mask = s->record_mask;
 }
 
-static bool close_block(struct sampler *s)
+/* One value of a sample, if it is recorded. */
+static inline void store(const struct sampler *s, enum pru_array array, uint32_t value)
 {
-    struct pru_block *block = s->block;
-
-    if (block != NULL) {
-        block->n_samples = s->block_fill;
-        block->underruns = s->tally.underruns;
-        block->first_underrun = s->tally.first_underrun;
-        block->clamped = s->tally.clamped;
-        block->flags = s->tally.flags;
-        block->canary = PRU_CANARY;
-        s->block_write_idx++;
-        shm_store_u32(&s->control->block_write_idx, s->block_write_idx);
-    }
-    s->block = NULL;
-    s->block_fill = 0;
-    sampler_clear_tally(s);
-    return block != NULL;
-}
-
-static void store_array(struct sampler *s, enum pru_array array, uint32_t value)
-{
-    if (s->block != NULL && (s->record_mask & (1u << array)) != 0) {
-        s->block->samples[array][s->block_fill] = value;
+    if ((s->stored_mask & (1u << array)) != 0) {
+        s->next[(size_t)array * PRU_BLOCK_SAMPLES] = value;
     }
 }
 
@@ -84,8 +68,8 @@ static void harvest(struct sampler *s)
     if (codes.voltage >= CALIB_ADC_MAX || codes.current >= CALIB_ADC_MAX) {
         s->tally.flags |= PRU_BLOCK_SATURATED;
     }
-    store_array(s, PRU_ARRAY_VOLTAGE, output.recorded.voltage);
-    store_array(s, PRU_ARRAY_CURRENT, output.recorded.current);
+    store(s, PRU_ARRAY_VOLTAGE, output.recorded.voltage);
+    store(s, PRU_ARRAY_CURRENT, output.recorded.current);
 }
 
 static void count_clamped(struct sampler *s)
@@ -97,11 +81,14 @@ static void count_clamped(struct sampler *s)
 static void emulate(struct sampler *s)
 {
     uint32_t current_code = 0;
+    struct store_flow flow;
     struct vsource_output output;
 
+    vsource_prepare(&s->source, &flow); /* while the ADC converts */
     sampler_ask_input(s);
     current_code = sample_io_adc_current(s->io);
-    vsource_convert(&s->source, sampler_await_input(s), current_code, &output);
+    sampler_await_input(s);
+    vsource_convert(&s->source, &flow, current_code, &output);
     sample_io_dac_write(s->io, SAMPLE_DAC_TARGET, output.target_code);
     if (s->params.converter.aux_mode != VSOURCE_AUX_OFF) {
         sample_io_dac_write(s->io, SAMPLE_DAC_AUX, output.aux_code);
@@ -116,45 +103,26 @@ static void emulate(struct sampler *s)
     if (output.is_saturated) {
         s->tally.flags |= PRU_BLOCK_SATURATED;
     }
-    store_array(s, PRU_ARRAY_VOLTAGE, output.target_code);
-    store_array(s, PRU_ARRAY_CURRENT, current_code);
-    store_array(s, PRU_ARRAY_STORAGE_VOLTAGE, output.V_mid_uV);
-    store_array(s, PRU_ARRAY_STORAGE_CURRENT, output.I_mid_offset_nA);
+    store(s, PRU_ARRAY_VOLTAGE, output.target_code);
+    store(s, PRU_ARRAY_CURRENT, current_code);
+    store(s, PRU_ARRAY_STORAGE_VOLTAGE, output.V_mid_uV);
+    store(s, PRU_ARRAY_STORAGE_CURRENT, output.I_mid_offset_nA);
 }
 
-static void finish_run(struct sampler *s)
+/* Behind a sample; hands the block over when it was its last. */
+static bool count_sample(struct sampler *s)
 {
-    (void)close_block(s);
-    sampler_switch_off(s);
-    sampler_set_state(s, PRU_STATE_DONE);
-}
-
-static bool finish_sample(struct sampler *s)
-{
-    bool is_news = false;
-
+    s->next++;
     s->block_fill++;
     s->sample++;
-    shm_store_u32(&s->control->samples_done, (uint32_t)s->sample);
-    if (s->block_fill == PRU_BLOCK_SAMPLES) {
-        is_news = close_block(s);
-    }
-    if (sampler_is_over(s)) {
-        finish_run(s);
-        return true;
-    }
-    return is_news;
+    shm_store_u32(&s->control->samples_done, fx_low(s->sample));
+    return s->block_fill == PRU_BLOCK_SAMPLES && sampler_close_block(s);
 }
 
-bool sampler_step(struct sampler *sampler, uint64_t tick)
+bool sampler_take(struct sampler *sampler, uint64_t tick)
 {
     bool is_first = sampler->state == PRU_STATE_ARMED;
 
-    if (sampler_is_over(sampler)) {
-        /* a stop at a sample that is already behind us: now, with none taken */
-        finish_run(sampler);
-        return true;
-    }
     if (sampler->block_fill == 0) {
         open_block(sampler, tick);
     }
@@ -167,5 +135,5 @@ bool sampler_step(struct sampler *sampler, uint64_t tick)
     } else {
         emulate(sampler);
     }
-    return finish_sample(sampler) || is_first;
+    return count_sample(sampler) || is_first;
 }

@@ -65,11 +65,12 @@ struct sampler {
     uint64_t sample;         /* number of the next sample */
     struct pru_block *block; /* being filled; NULL while blocks are lost */
     uint32_t block_fill;     /* samples of the block's span that are behind us */
+    uint32_t *next;          /* where the next sample's first value goes, in that block */
+    uint32_t stored_mask;    /* record_mask; 0 while blocks are lost */
     struct sampler_tally tally;
     uint32_t block_write_idx;
     uint32_t input_read_idx;
     uint32_t outputs;
-    struct curve_point point;       /* emulate: where the harvester operates in this sample */
     struct utilisation utilisation; /* a firmware image leaves it to the other core */
     struct adc_harvester harvester; /* harvest */
     struct vsource source;          /* emulate */
@@ -96,10 +97,27 @@ static inline bool sampler_is_active(const struct sampler *sampler)
 }
 
 /* Takes one sample that was triggered at `tick`: reads the converters, calculates, writes them,
- * stores it. The first one starts the run (RUNNING, started_tick); the last one before
- * stop_sample hands the block over, switches the target off and becomes DONE. True when a block
- * was handed over or the state changed. Only while sampler_is_active. */
-bool sampler_step(struct sampler *sampler, uint64_t tick);
+ * stores it. The first one starts the run (RUNNING, started_tick). True when a block was handed
+ * over or the state changed. Only while sampler_is_active and not sampler_is_over. */
+bool sampler_take(struct sampler *sampler, uint64_t tick);
+
+/* Whether the samples up to stop_sample have been taken. */
+static inline bool sampler_is_over(const struct sampler *sampler)
+{
+    return !fx_is_less_u64(sampler->sample, sampler->stop_sample);
+}
+
+/* Ends a run that is over: hands the block over, switches the target off, becomes DONE; true
+ * then. Only while sampler_is_active. */
+bool sampler_finish(struct sampler *sampler);
+
+/* Both: one sample, unless the run is over already, and the end behind the last one. */
+static inline bool sampler_step(struct sampler *sampler, uint64_t tick)
+{
+    bool is_news = !sampler_is_over(sampler) && sampler_take(sampler, tick);
+
+    return sampler_finish(sampler) || is_news;
+}
 
 /* Marks the block that is being filled. */
 static inline void sampler_flag(struct sampler *sampler, enum pru_block_flag flag)
@@ -115,7 +133,7 @@ void sampler_fail(struct sampler *sampler, enum pru_error error, uint32_t detail
 void sampler_account(struct sampler *sampler, uint64_t tick, uint32_t ticks,
                      uint32_t other_ticks);
 
-/* Emulation: takes the next sample of input and has the harvester choose sampler->point for it,
+/* Emulation: takes the next sample of input and has the harvester choose where to operate,
  * once for each sample. */
 void sampler_take_input(struct sampler *sampler);
 
@@ -126,24 +144,18 @@ static inline void sampler_ask_input(struct sampler *sampler)
     (void)sampler;
 }
 
-struct curve_point sampler_await_input(const struct sampler *sampler);
+void sampler_await_input(struct sampler *sampler);
 #else
 static inline void sampler_ask_input(struct sampler *sampler)
 {
     sampler_take_input(sampler);
 }
 
-static inline struct curve_point sampler_await_input(const struct sampler *sampler)
+static inline void sampler_await_input(struct sampler *sampler)
 {
-    return sampler->point;
+    (void)sampler;
 }
 #endif
-
-/* Whether the samples up to stop_sample have been taken. */
-static inline bool sampler_is_over(const struct sampler *sampler)
-{
-    return !fx_is_less_u64(sampler->sample, sampler->stop_sample);
-}
 
 /* For a board that may wait: false while the next sample would fall into a lost block, or would
  * be an underrun. */

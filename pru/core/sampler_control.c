@@ -172,6 +172,17 @@ bool sampler_poll(struct sampler *sampler, uint64_t now_tick)
     return true;
 }
 
+bool sampler_finish(struct sampler *sampler)
+{
+    if (!sampler_is_over(sampler)) {
+        return false;
+    }
+    (void)sampler_close_block(sampler);
+    sampler_switch_off(sampler);
+    sampler_set_state(sampler, PRU_STATE_DONE);
+    return true;
+}
+
 void sampler_account(struct sampler *sampler, uint64_t tick, uint32_t ticks,
                      uint32_t other_ticks)
 {

@@ -50,5 +50,5 @@ static struct curve_point next_input(struct sampler *s)
 
 void sampler_take_input(struct sampler *sampler)
 {
-    sampler->point = vsource_harvest(&sampler->source, next_input(sampler));
+    vsource_harvest(&sampler->source, next_input(sampler));
 }

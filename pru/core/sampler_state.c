@@ -49,3 +49,23 @@ void sampler_clear_tally(struct sampler *s)
     s->tally.clamped = 0;
     s->tally.flags = 0;
 }
+
+bool sampler_close_block(struct sampler *s)
+{
+    struct pru_block *block = s->block;
+
+    if (block != NULL) {
+        block->n_samples = s->block_fill;
+        block->underruns = s->tally.underruns;
+        block->first_underrun = s->tally.first_underrun;
+        block->clamped = s->tally.clamped;
+        block->flags = s->tally.flags;
+        block->canary = PRU_CANARY;
+        s->block_write_idx++;
+        shm_store_u32(&s->control->block_write_idx, s->block_write_idx);
+    }
+    s->block = NULL;
+    s->block_fill = 0;
+    sampler_clear_tally(s);
+    return block != NULL;
+}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What both halves of the sampler change: state, error and outputs. Not for other modules. */
+/* What both halves of the sampler change: state, error, outputs, block. Not for other modules.
+ */
 #ifndef PRU_CORE_SAMPLER_STATE_H
 #define PRU_CORE_SAMPLER_STATE_H
 
@@ -12,6 +13,9 @@ void sampler_set_error(struct sampler *s, enum pru_error error, uint32_t detail)
 void sampler_set_outputs(struct sampler *s, bool is_good, bool is_muted);
 
 void sampler_clear_tally(struct sampler *s);
+
+/* Hands the block over, if there is one; true then. The next sample begins another span. */
+bool sampler_close_block(struct sampler *s);
 
 /* Target off, source open. */
 void sampler_switch_off(struct sampler *s);

@@ -16,6 +16,8 @@ void vsource_init(struct vsource *source, const struct vsource_params *params)
     source->params = params;
     source->residue.residue_nA = 0;
     source->start_power_n = params->converter.start_power_n;
+    source->point.voltage_uV = 0;
+    source->point.current_nA = 0;
     curve_harvester_init(&source->harvester, params);
     store_init(&source->store, &params->store);
     converter_init(&source->converter, &params->converter,
@@ -86,25 +88,26 @@ static struct curve_point step_harvester(struct vsource *source, struct curve_po
     return curve_harvester_step(&source->harvester, input);
 }
 
-struct curve_point vsource_harvest(struct vsource *source, struct curve_point input)
+void vsource_harvest(struct vsource *source, struct curve_point input)
 {
-    struct curve_point point = step_harvester(source, input);
-
-    converter_prepare(&source->converter, point);
-    return point;
+    source->point = step_harvester(source, input);
+    converter_prepare(&source->converter, source->point);
 }
 
-static void step_source(struct vsource *source, uint32_t I_out_nA)
+void vsource_prepare(const struct vsource *source, struct store_flow *flow)
 {
-    struct store_flow flow;
+    store_flow_init(&source->store, flow);
+    charge_output(source, flow);
+}
+
+static void step_source(struct vsource *source, uint32_t I_out_nA, struct store_flow *flow)
+{
     struct converter *converter = &source->converter;
 
-    store_flow_init(&source->store, &flow);
-    charge_output(source, &flow);
-    converter_output(converter, I_out_nA, &flow);
-    converter_feed(converter, &source->store, &flow);
+    converter_output(converter, I_out_nA, flow);
+    converter_feed(converter, &source->store, flow);
     if (has_store(source)) {
-        store_step(&source->store, &flow);
+        store_step(&source->store, flow);
         converter_update(converter, limited_V_mid(source));
     } else {
         converter_update(converter, converter->V_mid_uV);
@@ -114,7 +117,7 @@ static void step_source(struct vsource *source, uint32_t I_out_nA)
     }
 }
 
-void vsource_convert(struct vsource *source, struct curve_point point, uint32_t current_code,
+void vsource_convert(struct vsource *source, struct store_flow *flow, uint32_t current_code,
                      struct vsource_output *output)
 {
     const struct vsource_params *p = source->params;
@@ -123,7 +126,7 @@ void vsource_convert(struct vsource *source, struct curve_point point, uint32_t 
 
     output->I_out_nA = calib_current_from_code(&p->adc_current, current_code, &source->residue);
     output->is_starting = source->start_power_n > 0;
-    step_source(source, output->is_starting ? 0 : output->I_out_nA);
+    step_source(source, output->is_starting ? 0 : output->I_out_nA, flow);
     V_supply_uV = converter->V_out_uV;
     if (output->is_starting) {
         source->start_power_n--;
@@ -131,8 +134,8 @@ void vsource_convert(struct vsource *source, struct curve_point point, uint32_t 
     }
     output->V_out_uV = V_supply_uV;
     output->V_mid_uV = converter->V_mid_uV;
-    output->V_harvest_uV = point.voltage_uV;
-    output->I_harvest_nA = point.current_nA;
+    output->V_harvest_uV = source->point.voltage_uV;
+    output->I_harvest_nA = source->point.current_nA;
     output->I_mid_offset_nA = has_store(source) ? offset_current(&source->store) : CURRENT_ZERO;
     output->is_on = converter->is_on;
     output->is_power_good = converter->is_power_good;
@@ -149,5 +152,9 @@ void vsource_convert(struct vsource *source, struct curve_point point, uint32_t 
 void vsource_step(struct vsource *source, struct curve_point input, uint32_t current_code,
                   struct vsource_output *output)
 {
-    vsource_convert(source, vsource_harvest(source, input), current_code, output);
+    struct store_flow flow;
+
+    vsource_harvest(source, input);
+    vsource_prepare(source, &flow);
+    vsource_convert(source, &flow, current_code, output);
 }

@@ -22,7 +22,8 @@ struct vsource {
     struct converter converter;
     struct store store;
     struct calib_residue residue;
-    uint32_t start_power_n; /* samples of start power that are left */
+    uint32_t start_power_n;   /* samples of start power that are left */
+    struct curve_point point; /* where the harvester operates */
 };
 
 /* What a sample leads to. The codes are written to the converters now; the current that they
@@ -46,15 +47,19 @@ struct vsource_output {
 
 void vsource_init(struct vsource *source, const struct vsource_params *params);
 
-/* One sample, in two parts, the first of which needs no ADC. The harvester: V and I of the
- * input in uV and nA to its operating point, and what that gives to a boost stage. */
-struct curve_point vsource_harvest(struct vsource *source, struct curve_point input);
+/* One sample, in three parts, so that two cores can work at it while an ADC converts. The
+ * harvester: V and I of the input in uV and nA to its operating point, and what that gives to a
+ * boost stage. */
+void vsource_harvest(struct vsource *source, struct curve_point input);
 
-/* The converter: that point, and current_code of the target's ADC. */
-void vsource_convert(struct vsource *source, struct curve_point point, uint32_t current_code,
+/* What flows whatever harvester and target do; before or after vsource_harvest. */
+void vsource_prepare(const struct vsource *source, struct store_flow *flow);
+
+/* The converter, after both: that flow, and current_code of the target's ADC. */
+void vsource_convert(struct vsource *source, struct store_flow *flow, uint32_t current_code,
                      struct vsource_output *output);
 
-/* Both. */
+/* All three. */
 void vsource_step(struct vsource *source, struct curve_point input, uint32_t current_code,
                   struct vsource_output *output);
 

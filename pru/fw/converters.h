@@ -52,6 +52,12 @@ static void dac8562_start(uint32_t cs)
     dac8562_write(cs, DAC8562_POWER_UP);
 }
 
+/* Until the conversion that began at that tick is over. */
+static inline void ads8691_await(uint32_t trigger_tick)
+{
+    hardware_rest((int32_t)(trigger_tick + ADS8691_CONVERSION_TICKS - hardware_ticks()));
+}
+
 /* A frame, and time for the conversion that its end starts. */
 static uint32_t ads8691_exchange(uint32_t cs, uint32_t word)
 {

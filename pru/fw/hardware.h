@@ -26,6 +26,14 @@ static inline uint32_t hardware_ticks(void)
     return *hardware_register(PRU_MAP_IEP, PRU_IEP_COUNT);
 }
 
+/* Waits for so many cycles, even ones; a few at least. */
+static inline void hardware_rest(int32_t cycles)
+{
+    if (cycles > 1) {
+        __asm__ volatile("lsr %0, %0, 1\n1:\n\tsub %0, %0, 1\n\tqbne 1b, %0, 0" : "+r"(cycles));
+    }
+}
+
 /* One tick a cycle, from 0 on; writing ones clears it. */
 static inline void hardware_start_counter(void)
 {

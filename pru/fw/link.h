@@ -7,8 +7,8 @@
  * holds:
  *
  *     due_seq    PRU1: take the sample of due_tick    done_seq = due_seq  PRU0: taken
- *     input_seq = due_seq  PRU1: sampler.point is that sample's (emulation)
- *     dac_seq    PRU1: write dac[] when no sample is under way
+ *     input_seq = due_seq  PRU1: the harvester has chosen for it (emulation)
+ *     dac_seq    PRU1: write dac[] and power-good when no sample is under way
  *
  * While due_seq and done_seq differ the sampler is PRU0's, but for input and harvester until
  * input_seq follows; otherwise it is PRU1's. */

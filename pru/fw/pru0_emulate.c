@@ -42,7 +42,7 @@ uint32_t sample_io_adc_current(const struct sample_io *io)
     uint32_t code = 0;
 
     (void)io;
-    while (hardware_ticks() - trigger_tick < ADS8691_CONVERSION_TICKS) {}
+    ads8691_await(trigger_tick);
     code = spi_read_18(CAPE_CS_EMU_ADC);
     adc.n_equal = code == adc.code ? adc.n_equal + 1 : 0;
     adc.code = code;
@@ -52,9 +52,11 @@ uint32_t sample_io_adc_current(const struct sample_io *io)
 void sample_io_dac_write(const struct sample_io *io, enum sample_dac channel, uint32_t code)
 {
     (void)io;
-    if (channel != SAMPLE_DAC_HARVEST) {
-        dac8562_write(CAPE_CS_EMU_DAC,
-                      (channel == SAMPLE_DAC_TARGET ? DAC8562_B : DAC8562_A) | code);
+    if (channel == SAMPLE_DAC_TARGET) {
+        spi_write_24(CAPE_CS_EMU_DAC, DAC8562_B | code);
+    } else if (channel == SAMPLE_DAC_AUX) {
+        __delay_cycles(DAC8562_PAUSE_CYCLES); /* the target's code was before it, if anything */
+        spi_write_24(CAPE_CS_EMU_DAC, DAC8562_A | code);
     }
 }
 
@@ -70,16 +72,16 @@ void sample_io_power_good(const struct sample_io *io, bool is_good)
 
 static void __attribute__((noreturn)) give_up(struct link *link);
 
-struct curve_point sampler_await_input(const struct sampler *sampler)
+void sampler_await_input(struct sampler *sampler)
 {
     struct link *link = link_memory();
 
+    (void)sampler;
     for (uint32_t n = 0; shm_load_u32(&link->input_seq) != link->due_seq; n++) {
         if (n > INPUT_LOOPS) {
             give_up(link);
         }
     }
-    return sampler->point;
 }
 
 static uint32_t adcs_find_silent(void)

@@ -36,7 +36,7 @@ static uint32_t read_adc(uint32_t cs, struct adc_watch *watch)
 {
     uint32_t code = 0;
 
-    while (hardware_ticks() - trigger_tick < ADS8691_CONVERSION_TICKS) {}
+    ads8691_await(trigger_tick);
     code = spi_read_18(cs);
     watch->n_equal = code == watch->code ? watch->n_equal + 1 : 0;
     watch->code = code;

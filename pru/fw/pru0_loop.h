@@ -31,10 +31,7 @@ static void trigger_at(uint32_t tick)
     do {
         left = (int32_t)(tick - hardware_ticks());
     } while (left > ALIGN_TICKS);
-    left -= ALIGN_COST_TICKS;
-    if (left > 1) {
-        __asm__ volatile("lsr %0, %0, 1\n1:\n\tsub %0, %0, 1\n\tqbne 1b, %0, 0" : "+r"(left));
-    }
+    hardware_rest(left - ALIGN_COST_TICKS);
     hardware_r30 |= (uint32_t)ADC_MASK;
     trigger_tick = tick;
 }
@@ -47,23 +44,26 @@ static void take_sample(struct link *link)
     if (late > 0) {
         tick += (uint32_t)late;
     }
-    hardware_r30 |= 1u << CAPE_PRU0_LED_RUN;
-    trigger_at(fx_low(tick));
-    if (sampler_step(&link->sampler, tick)) {
-        hardware_announce();
-    }
     if (late > LATE_TICKS) {
         sampler_flag(&link->sampler, PRU_BLOCK_LATE);
+    }
+    hardware_r30 |= 1u << CAPE_PRU0_LED_RUN;
+    trigger_at(fx_low(tick));
+    if (sampler_take(&link->sampler, tick)) {
+        hardware_announce();
     }
     link->sample_ticks = hardware_ticks() - trigger_tick;
     shm_store_u32(&link->done_seq, link->due_seq);
 }
 
-static void write_dacs(const struct link *link)
+/* What PRU1 wants of the converters, and of power-good where that is a pin of PRU0. */
+static void write_outputs(const struct link *link)
 {
     for (uint32_t i = 0; i < 3; i++) {
         sample_io_dac_write(link->sampler.io, (enum sample_dac)i, link->dac[i]);
     }
+    sample_io_power_good(link->sampler.io,
+                         (link->sampler.outputs & PRU_OUTPUT_POWER_GOOD) != 0);
 }
 
 /* The other core is silent: there is no time base any more, and nobody else to say so. */
@@ -102,7 +102,7 @@ static void __attribute__((noreturn)) run(void)
             take_sample(link);
         } else if (shm_load_u32(&link->dac_seq) != dac_seq) {
             dac_seq = shm_load_u32(&link->dac_seq);
-            write_dacs(link);
+            write_outputs(link);
         } else {
             adcs_check(link, hardware_ticks() - trigger_tick < PRU_SAMPLE_TICKS - CHECK_TICKS
                                  ? SUSPICIOUS

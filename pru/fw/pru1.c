@@ -111,7 +111,7 @@ static void take_input(void)
     struct link *link = link_memory();
 
     if (link->input_seq != link->due_seq) {
-        if (link->sampler.mode == PRU_MODE_EMULATE && !sampler_is_over(&link->sampler)) {
+        if (link->sampler.mode == PRU_MODE_EMULATE) {
             sampler_take_input(&link->sampler);
         }
         shm_store_u32(&link->input_seq, link->due_seq);
@@ -159,6 +159,9 @@ static void keep_schedule(void)
     }
     if (sampler_poll(sampler, now_tick)) {
         follow_state(before);
+    }
+    if (sampler_is_active(sampler) && sampler_finish(sampler)) {
+        hardware_announce();
     }
     if (link->silent_adc != 0 && sampler->state != PRU_STATE_FAULT) {
         sampler_fail(sampler, PRU_ERROR_ADC, link->silent_adc);

@@ -34,8 +34,7 @@ void bench_main(void)
             struct curve_point input = { next_random(&seed) >> 10, next_random(&seed) >> 8 };
             struct vsource_output output;
 
-            vsource_convert(&source, vsource_harvest(&source, input), next_random(&seed) >> 17,
-                            &output);
+            vsource_step(&source, input, next_random(&seed) >> 17, &output);
         }
     }
 }

@@ -54,9 +54,10 @@ static size_t make_pru0(uint32_t *words)
         asm_sbbo(asm_b(6, 0), 2, asm_i(CONTROL_STATE), 4),
         asm_ldi(asm_r(7), PRU_ABI_VERSION),
         asm_sbbo(asm_b(7, 0), 2, asm_i(0), 4),
-        asm_lbbo(asm_b(9, 0), 2, asm_i(CONTROL_COMMAND), 8), /* 11: command, its number */
+        asm_lbbo(asm_b(10, 0), 2, asm_i(CONTROL_SEQ), 4), /* 11 */
         asm_branch(ASM_QBEQ, -1, asm_r(10), asm_r(8)),
         asm_mov(asm_r(8), asm_r(10)),
+        asm_lbbo(asm_b(9, 0), 2, asm_i(CONTROL_COMMAND), 4), /* its number publishes it */
         asm_op(ASM_ADD, asm_r(6), asm_r(9), asm_i(0x1F)),
         asm_sbbo(asm_b(6, 0), 2, asm_i(CONTROL_STATE), 4),
         asm_sbbo(asm_b(8, 0), 2, asm_i(CONTROL_ACK), 4),

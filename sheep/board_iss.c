@@ -6,19 +6,12 @@
 #include "common/log.h"
 #include "pru/sim/cape.h"
 #include "pru/sim/pru_soc.h"
-#include "sheep/sim_outside.h"
+#include "sheep/sim_base.h"
 
-#include <inttypes.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/eventfd.h>
-#include <sys/mman.h>
-#include <time.h>
-#include <unistd.h>
 
 enum {
     HOST_LINE = 2, /* of the interrupt controller: the first that leads to the ARM */
@@ -36,27 +29,12 @@ enum {
 };
 
 struct board_iss {
-    struct board board;
-    struct sim_config config;
-    char truth_path[PATH_SIZE];
-    bool is_port_B;
-    bool is_emulation;
-    int64_t base_mono_ns; /* of cycle 0 */
-    double cycles_per_ns;
-    uint64_t
-        counter_cycle; /* at which the firmware's counter was 0; fixed while a thread runs */
-    uint8_t *memory;
-    size_t memory_bytes;
-    int kick_fd;
-    pthread_t thread;
-    bool has_thread;
-    _Atomic bool quits;
+    struct sim_base base;
+    /* At which the firmware's counter was 0; fixed while a thread runs. */
+    uint64_t counter_cycle;
     /* the thread's, while it runs */
     struct pru_soc *soc;
     struct cape cape;
-    struct world *world;
-    struct sim_outside outside;
-    enum pru_state last_state;
     uint64_t n_triggers; /* samples begun since ARMED */
     uint64_t trigger_cycle;
     uint32_t n_broken; /* rules of the converters, as last reported */
@@ -71,7 +49,7 @@ static struct board_iss *self_of(struct board *board)
 
 static uint64_t cycle_now(const struct board_iss *iss)
 {
-    return (uint64_t)((double)(clock_mono_ns() - iss->base_mono_ns) * iss->cycles_per_ns);
+    return sim_base_tick_at(&iss->base, clock_mono_ns());
 }
 
 static uint64_t counter(struct board *board)
@@ -81,22 +59,11 @@ static uint64_t counter(struct board *board)
     return cycle_now(iss) - iss->counter_cycle;
 }
 
-static void rest(const struct board_iss *iss, long us)
-{
-    struct pollfd pfd = { .fd = iss->kick_fd, .events = POLLIN };
-    struct timespec timeout = { 0, us * 1000 };
-    uint64_t count = 0;
-
-    if (ppoll(&pfd, 1, &timeout, NULL) > 0) {
-        (void)!read(iss->kick_fd, &count, sizeof(count));
-    }
-}
-
 /* ---- the world ---- */
 
 static enum pru_state state_of(const struct board_iss *iss)
 {
-    return (enum pru_state)shm_load_u32(&iss->board.shm.control->state);
+    return (enum pru_state)shm_load_u32(&iss->base.board.shm.control->state);
 }
 
 static bool takes_samples(enum pru_state state)
@@ -107,16 +74,16 @@ static bool takes_samples(enum pru_state state)
 /* The faults that the config asks for. */
 static void misbehave(struct board_iss *iss)
 {
-    const struct sim_config *config = &iss->config;
+    const struct sim_config *config = &iss->base.config;
 
     if (config->overwrite_at != 0 && iss->n_triggers >= config->overwrite_at) {
-        shm_store_u32(&iss->board.shm.control->canary_middle, 0);
+        shm_store_u32(&iss->base.board.shm.control->canary_middle, 0);
     }
     if (config->hang_at != 0 && iss->n_triggers >= config->hang_at) {
         pru_soc_stop(iss->soc, config->hang_core);
     }
     if (config->adc_fault_at != 0 && iss->n_triggers == config->adc_fault_at) {
-        iss->cape.adc[iss->is_emulation ? CAPE_ADC_EMU_I : CAPE_ADC_HRV_V].defect =
+        iss->cape.adc[iss->base.is_emulation ? CAPE_ADC_EMU_I : CAPE_ADC_HRV_V].defect =
             (enum ads8691_defect)config->adc_fault;
     }
     if (config->ddr_stall_at != 0 && iss->n_triggers == config->ddr_stall_at) {
@@ -134,10 +101,10 @@ static void on_converting(void *context, uint64_t cycle, bool is_bare)
     }
     iss->trigger_cycle = cycle;
     if (iss->n_triggers == 0) {
-        sim_outside_start(&iss->outside);
+        sim_outside_start(&iss->base.outside);
     }
-    world_advance(iss->world, iss->n_triggers);
-    sim_outside_sample(&iss->outside, iss->world, iss->n_triggers);
+    world_advance(iss->base.world, iss->n_triggers);
+    sim_outside_sample(&iss->base.outside, iss->base.world, iss->n_triggers);
     iss->n_triggers++;
     misbehave(iss);
 }
@@ -147,10 +114,10 @@ static void on_converting(void *context, uint64_t cycle, bool is_bare)
 static uint32_t target_inputs(void *context, uint64_t cycle)
 {
     const struct board_iss *iss = context;
-    uint32_t pins = world_pins(iss->world);
+    uint32_t pins = world_pins(iss->base.world);
 
     (void)cycle;
-    return (pins & 0x1FFu) | (iss->config.cape == 25 ? pins >> 1 & 0xE00u : 0);
+    return (pins & 0x1FFu) | (iss->base.config.cape == 25 ? pins >> 1 & 0xE00u : 0);
 }
 
 static void report_cape(struct board_iss *iss)
@@ -169,29 +136,26 @@ static void note_state(struct board_iss *iss)
 {
     enum pru_state state = state_of(iss);
 
-    if (state == iss->last_state) {
+    if (state == iss->base.last_state) {
         return;
     }
     if (state == PRU_STATE_READY) {
-        world_begin(iss->world, iss->is_emulation, iss->is_port_B);
-        sim_outside_begin(&iss->outside, iss->truth_path, iss->is_emulation);
+        sim_base_begin(&iss->base);
         iss->n_triggers = 0;
     }
     if (state == PRU_STATE_DONE || state == PRU_STATE_FAULT || state == PRU_STATE_IDLE) {
-        sim_outside_end(&iss->outside);
+        sim_outside_end(&iss->base.outside);
         report_cape(iss);
     }
-    iss->last_state = state;
+    iss->base.last_state = state;
 }
 
 /* ---- execution ---- */
 
 static void ring(struct board_iss *iss)
 {
-    uint64_t one = 1;
-
     pru_soc_write(iss->soc, PRU_MAP_INTC + 0x24, PRU_EVENT_TO_HOST); /* SICR: taken */
-    (void)!write(iss->board.event_fd, &one, sizeof(one));
+    sim_base_announce(&iss->base);
 }
 
 /* Up to the cycle, whatever happens on the way. */
@@ -216,7 +180,7 @@ static void execute(struct board_iss *iss, uint64_t until)
 /* Virtual time waits for the host: while the next samples would be lost, or lack input. */
 static bool can_go_on(const struct board_iss *iss)
 {
-    const struct pru_control *control = iss->board.shm.control;
+    const struct pru_control *control = iss->base.board.shm.control;
     uint32_t blocks =
         shm_load_u32(&control->block_write_idx) - shm_load_u32(&control->block_read_idx);
     uint32_t edges =
@@ -224,11 +188,11 @@ static bool can_go_on(const struct board_iss *iss)
     uint32_t inputs =
         shm_load_u32(&control->input_write_idx) - shm_load_u32(&control->input_read_idx);
 
-    if (!takes_samples(state_of(iss)) || iss->config.impatient) {
+    if (!takes_samples(state_of(iss)) || iss->base.config.impatient) {
         return true;
     }
     return blocks + 2 < PRU_BLOCK_COUNT && edges < PRU_GPIO_EVENT_COUNT / 2
-           && (!iss->is_emulation || inputs > 2 * SLICE_SAMPLES
+           && (!iss->base.is_emulation || inputs > 2 * SLICE_SAMPLES
                || shm_load_u32(&control->input_end) != 0);
 }
 
@@ -236,7 +200,7 @@ static bool can_go_on(const struct board_iss *iss)
  * skips. */
 static bool is_busy(const struct board_iss *iss)
 {
-    const struct pru_control *control = iss->board.shm.control;
+    const struct pru_control *control = iss->base.board.shm.control;
 
     return shm_load_u32(&control->command_seq) != shm_load_u32(&control->command_ack);
 }
@@ -246,7 +210,7 @@ static uint64_t cycles_to_skip(const struct board_iss *iss)
 {
     enum pru_state state = state_of(iss);
     uint64_t tick = pru_soc_cycle(iss->soc) - iss->counter_cycle;
-    uint64_t start_tick = iss->board.shm.control->start_tick;
+    uint64_t start_tick = iss->base.board.shm.control->start_tick;
 
     if (state == PRU_STATE_RUNNING || is_busy(iss)) {
         return 0;
@@ -273,7 +237,7 @@ static void wait_with_firmware(struct board_iss *iss)
     host = cycle_now(iss);
     skip = cycles_to_skip(iss);
     if (host <= now) {
-        rest(iss, WAIT_US);
+        sim_base_rest(&iss->base, WAIT_US * NS_PER_US);
     } else {
         pru_soc_skip(iss->soc, host - now < skip ? host - now : skip);
     }
@@ -284,41 +248,21 @@ static void *run_thread(void *arg)
     struct board_iss *iss = arg;
 
     pthread_setname_np(pthread_self(), "bw-board");
-    while (!atomic_load(&iss->quits)) {
+    while (!atomic_load(&iss->base.quits)) {
         if (cycles_to_skip(iss) != 0) {
             wait_with_firmware(iss);
         } else if (can_go_on(iss)) {
             execute(iss, pru_soc_cycle(iss->soc) + (uint64_t)SLICE_SAMPLES * PRU_SAMPLE_TICKS);
         } else {
-            rest(iss, STARVED_US);
+            sim_base_rest(&iss->base, STARVED_US * NS_PER_US);
         }
     }
-    sim_outside_end(&iss->outside);
+    sim_outside_end(&iss->base.outside);
     report_cape(iss);
     return NULL;
 }
 
 /* ---- the board ---- */
-
-static void kick(struct board *board)
-{
-    uint64_t one = 1;
-
-    (void)!write(self_of(board)->kick_fd, &one, sizeof(one));
-}
-
-static void halt(struct board *board)
-{
-    struct board_iss *iss = self_of(board);
-
-    if (iss->has_thread) {
-        atomic_store(&iss->quits, true);
-        kick(board);
-        pthread_join(iss->thread, NULL);
-        iss->has_thread = false;
-        shm_store_u32(&board->shm.control->state, PRU_STATE_UNKNOWN);
-    }
-}
 
 /* NAME-CAPE.elf */
 static int load_image(struct board_iss *iss, unsigned core, const char *name, struct err *err)
@@ -328,7 +272,8 @@ static int load_image(struct board_iss *iss, unsigned core, const char *name, st
     char why[160];
     int result = 0;
 
-    snprintf(path, sizeof(path), "%s/%s-%u.elf", iss->config.firmware, name, iss->config.cape);
+    snprintf(path, sizeof(path), "%s/%s-%u.elf", iss->base.config.firmware, name,
+             iss->base.config.cape);
     if (buf_read_file(&image, path, FIRMWARE_MAX_BYTES, err) < 0) {
         return err_prepend(err, "firmware (sim: firmware: names its folder)");
     }
@@ -377,12 +322,12 @@ static int come_up(struct board_iss *iss, struct err *err)
 
 static void power_cape(struct board_iss *iss)
 {
-    struct cape_pins pins = iss->config.cape == 25 ? cape_pins_25() : cape_pins_24();
+    struct cape_pins pins = iss->base.config.cape == 25 ? cape_pins_25() : cape_pins_24();
     struct cape_world world = { .context = iss,
                                 .converting = on_converting,
                                 .pins = target_inputs };
 
-    world_io(iss->world, &world.io);
+    world_io(iss->base.world, &world.io);
     cape_init(&iss->cape, &pins, &world);
     iss->n_broken = 0;
 }
@@ -392,13 +337,13 @@ static int boot(struct board *board, enum pru_mode mode, struct err *err)
     struct board_iss *iss = self_of(board);
     uint64_t now;
 
-    halt(board);
-    iss->is_emulation = mode == PRU_MODE_EMULATE;
-    iss->last_state = PRU_STATE_UNKNOWN;
+    sim_base_halt(board);
+    iss->base.is_emulation = mode == PRU_MODE_EMULATE;
+    iss->base.last_state = PRU_STATE_UNKNOWN;
     power_cape(iss);
     pru_soc_reset(iss->soc);
     connect_doorbell(iss);
-    if (load_image(iss, 0, iss->is_emulation ? "pru0-emulate" : "pru0-harvest", err) < 0
+    if (load_image(iss, 0, iss->base.is_emulation ? "pru0-emulate" : "pru0-harvest", err) < 0
         || load_image(iss, 1, "pru1", err) < 0) {
         return -1;
     }
@@ -409,108 +354,70 @@ static int boot(struct board *board, enum pru_mode mode, struct err *err)
     if (come_up(iss, err) < 0) {
         return -1;
     }
-    atomic_store(&iss->quits, false);
-    iss->has_thread = pthread_create(&iss->thread, NULL, run_thread, iss) == 0;
-    return iss->has_thread ? 0 : err_set(err, ERR_SYSTEM, "thread of the simulated board");
-}
-
-static void expect(struct board *board, const struct board_plan *plan)
-{
-    struct board_iss *iss = self_of(board);
-
-    halt(board);
-    iss->is_port_B = plan->is_port_B;
-    iss->outside.has_listener = plan->has_uart;
-    snprintf(iss->truth_path, sizeof(iss->truth_path), "%s", plan->truth_path);
+    return sim_base_start(&iss->base, run_thread, err);
 }
 
 static void destroy(struct board *board)
 {
     struct board_iss *iss = self_of(board);
 
-    halt(board);
-    sim_outside_close(&iss->outside);
-    world_destroy(&iss->world);
+    sim_base_halt(board);
     pru_soc_destroy(&iss->soc);
-    if (iss->memory != NULL) {
-        munmap(iss->memory, iss->memory_bytes);
-    }
-    if (iss->kick_fd >= 0) {
-        close(iss->kick_fd);
-    }
-    if (board->event_fd >= 0) {
-        close(board->event_fd);
-    }
+    sim_base_fini(&iss->base);
     free(iss);
 }
 
-/* The rings as they lie in DDR, then OCMC and shared RAM; lent to the subsystem. */
-static bool map_memory(struct board_iss *iss)
-{
-    const size_t ddr = PRU_MAP_DDR_BLOCKS_BYTES + PRU_MAP_DDR_GPIO_BYTES;
-    struct pru_soc_config config = { .latency = (enum pru_latency)iss->config.memory_latency,
-                                     .seed = iss->config.world.seed,
-                                     .ddr_bytes = (uint32_t)ddr };
+enum {
+    DDR_BYTES = PRU_MAP_DDR_BLOCKS_BYTES + PRU_MAP_DDR_GPIO_BYTES
+};
 
-    iss->memory_bytes = ddr + PRU_MAP_OCMC_BYTES + PRU_MAP_SHARED_BYTES;
-    iss->memory = mmap(NULL, iss->memory_bytes, PROT_READ | PROT_WRITE,
-                       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (iss->memory == MAP_FAILED) {
-        iss->memory = NULL;
-        return false;
-    }
-    config.ddr = iss->memory;
-    config.ocmc = iss->memory + ddr;
-    config.shared = iss->memory + ddr + PRU_MAP_OCMC_BYTES;
-    config.pins = cape_soc_pins(&iss->cape);
-    iss->board.shm.blocks = (struct pru_block *)config.ddr;
-    iss->board.shm.gpio = (pru_gpio_event *)(void *)(iss->memory + PRU_MAP_DDR_BLOCKS_BYTES);
-    iss->board.shm.input = (struct pru_input *)config.ocmc;
-    iss->board.shm.control = (struct pru_control *)config.shared;
+/* The rings as they lie in DDR, then OCMC and shared RAM; lent to the subsystem. */
+static int make_soc(struct board_iss *iss, struct err *err)
+{
+    struct pru_shm *shm = &iss->base.board.shm;
+    uint8_t *memory = iss->base.memory;
+    const struct pru_soc_config config = {
+        .latency = (enum pru_latency)iss->base.config.memory_latency,
+        .seed = iss->base.config.world.seed,
+        .ddr_bytes = DDR_BYTES,
+        .ddr = memory,
+        .ocmc = memory + DDR_BYTES,
+        .shared = memory + DDR_BYTES + PRU_MAP_OCMC_BYTES,
+        .pins = cape_soc_pins(&iss->cape),
+    };
+
+    shm->blocks = (struct pru_block *)(void *)memory;
+    shm->gpio = (pru_gpio_event *)(void *)(memory + PRU_MAP_DDR_BLOCKS_BYTES);
+    shm->input = (struct pru_input *)(void *)(memory + DDR_BYTES);
+    shm->control = (struct pru_control *)(void *)(memory + DDR_BYTES + PRU_MAP_OCMC_BYTES);
     iss->soc = pru_soc_create(&config);
-    return iss->soc != NULL;
+    return iss->soc != NULL ? 0 : err_set(err, ERR_MEMORY, "PRU simulator");
 }
 
 struct board *board_iss_create(const struct sim_config *config, struct err *err)
 {
     static const struct board_ops ops = { .name = "iss",
                                           .boot = boot,
-                                          .halt = halt,
-                                          .kick = kick,
+                                          .halt = sim_base_halt,
+                                          .kick = sim_base_kick,
                                           .counter = counter,
-                                          .expect = expect,
+                                          .expect = sim_base_expect,
                                           .destroy = destroy };
     struct board_iss *iss = calloc(1, sizeof(*iss));
-    const char *why = NULL;
 
     if (iss == NULL) {
         err_set(err, ERR_MEMORY, "PRU simulator");
         return NULL;
     }
-    iss->config = *config;
-    iss->board.ops = &ops;
-    iss->board.is_virtual_time = true;
-    iss->base_mono_ns = clock_mono_ns() - NS_PER_S;
-    iss->cycles_per_ns = (1.0 + config->oscillator_ppm * 1e-6) / PRU_TICK_NS;
-    iss->board.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    iss->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    sim_outside_init(&iss->outside);
-    if (iss->board.event_fd < 0 || iss->kick_fd < 0 || !map_memory(iss)) {
-        err_set_errno(err, "PRU simulator");
-        goto fail;
+    iss->base.board.is_virtual_time = true;
+    if (sim_base_init(&iss->base, &ops, config,
+                      DDR_BYTES + PRU_MAP_OCMC_BYTES + PRU_MAP_SHARED_BYTES, err)
+            < 0
+        || make_soc(iss, err) < 0) {
+        destroy(&iss->base.board);
+        return NULL;
     }
-    iss->world = world_create(&config->world, &why);
-    if (iss->world == NULL) {
-        err_set(err, ERR_INPUT, "simulated world: %s", why);
-        goto fail;
-    }
-    if (sim_outside_open(&iss->outside, config, err) < 0) {
-        goto fail;
-    }
-    return &iss->board;
-fail:
-    destroy(&iss->board);
-    return NULL;
+    return &iss->base.board;
 }
 
 uint32_t board_iss_broken_rules(const struct board *board, char *text, size_t size)

@@ -6,22 +6,14 @@
 #include "pru/core/sampler.h"
 #include "pru/core/timebase.h"
 #include "pru/core/tracer.h"
-#include "pru/sim/world.h"
-#include "sheep/sim_outside.h"
+#include "sheep/sim_base.h"
 
 #include <errno.h>
-#include <math.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
 
 enum {
     IDLE_MS = 50,          /* the PRU's `alive` counts at least every 100 ms */
@@ -37,28 +29,13 @@ enum {
 };
 
 struct board_sim {
-    struct board board;
-    struct sim_config config;
-    char truth_path[PATH_SIZE];
-    bool is_port_B;
-    int64_t base_mono_ns;
-    double ticks_per_ns;
-    uint8_t *memory;
-    size_t memory_bytes;
-    int kick_fd;
-    pthread_t thread;
-    bool has_thread;
-    _Atomic bool quits;
-    bool is_emulation;
+    struct sim_base base;
     bool has_stalled; /* the caller's: since boot */
     /* the thread's, while it runs */
-    struct world *world;
     struct sample_io io;
     struct sampler sampler;
     struct timebase timebase;
     struct tracer tracer;
-    struct sim_outside outside;
-    enum pru_state last_state;
     uint32_t mean_ticks;
     int64_t starved_since_ns; /* due, but without input; 0: not so */
 };
@@ -70,34 +47,25 @@ static struct board_sim *self_of(struct board *board)
 
 /* ---- time ---- */
 
-static uint64_t tick_at(const struct board_sim *sim, int64_t mono_ns)
-{
-    return (uint64_t)((double)(mono_ns - sim->base_mono_ns) * sim->ticks_per_ns);
-}
-
-static int64_t mono_at(const struct board_sim *sim, uint64_t tick)
-{
-    return sim->base_mono_ns + (int64_t)ceil((double)tick / sim->ticks_per_ns);
-}
-
 static uint64_t tick_now(const struct board_sim *sim)
 {
-    return tick_at(sim, clock_mono_ns());
+    return sim_base_tick_at(&sim->base, clock_mono_ns());
 }
 
 /* The fault of a recorder that comes too late: it is the one that asks for the counter. */
 static void stall(struct board_sim *sim)
 {
-    struct timespec pause = { sim->config.stall_ms / 1000,
-                              (long)(sim->config.stall_ms % 1000) * 1000000L };
+    struct timespec pause = { sim->base.config.stall_ms / 1000,
+                              (long)(sim->base.config.stall_ms % 1000) * 1000000L };
 
-    if (sim->config.stall_at == 0 || sim->has_stalled
-        || shm_load_u32(&sim->board.shm.control->state) != PRU_STATE_RUNNING
-        || shm_load_u32(&sim->board.shm.control->samples_done) < sim->config.stall_at) {
+    if (sim->base.config.stall_at == 0 || sim->has_stalled
+        || shm_load_u32(&sim->base.board.shm.control->state) != PRU_STATE_RUNNING
+        || shm_load_u32(&sim->base.board.shm.control->samples_done)
+               < sim->base.config.stall_at) {
         return;
     }
     sim->has_stalled = true;
-    log_warn("sim: the recorder is held up for %u ms", sim->config.stall_ms);
+    log_warn("sim: the recorder is held up for %u ms", sim->base.config.stall_ms);
     nanosleep(&pause, NULL);
 }
 
@@ -112,14 +80,7 @@ static uint64_t counter(struct board *board)
 /* Until a command is rung in, or until mono_ns. */
 static void rest_until(const struct board_sim *sim, int64_t mono_ns)
 {
-    struct pollfd pfd = { .fd = sim->kick_fd, .events = POLLIN };
-    int64_t left_ns = mono_ns - clock_mono_ns();
-    struct timespec timeout = { left_ns / NS_PER_S, left_ns % NS_PER_S };
-    uint64_t count = 0;
-
-    if (left_ns > 0 && ppoll(&pfd, 1, &timeout, NULL) > 0) {
-        (void)!read(sim->kick_fd, &count, sizeof(count));
-    }
+    sim_base_rest(&sim->base, mono_ns - clock_mono_ns());
 }
 
 static void set_priority(bool is_high)
@@ -133,7 +94,7 @@ static void set_priority(bool is_high)
 /* Sleeps most of the way and spins the rest: returns the tick it became. */
 static uint64_t wait_for_start(const struct board_sim *sim, uint64_t tick)
 {
-    int64_t wake_ns = mono_at(sim, tick) - SPIN_US * NS_PER_US;
+    int64_t wake_ns = sim_base_mono_at(&sim->base, tick) - SPIN_US * NS_PER_US;
     struct timespec wake = { wake_ns / NS_PER_S, wake_ns % NS_PER_S };
     uint64_t now = 0;
 
@@ -146,35 +107,29 @@ static uint64_t wait_for_start(const struct board_sim *sim, uint64_t tick)
 
 /* ---- samples ---- */
 
-static void announce(const struct board_sim *sim)
-{
-    uint64_t one = 1;
-
-    (void)!write(sim->board.event_fd, &one, sizeof(one));
-}
-
 static void take_sample(struct board_sim *sim, uint64_t tick)
 {
     uint64_t sample = sim->sampler.sample;
     bool is_news = false;
 
-    world_advance(sim->world, sample);
+    world_advance(sim->base.world, sample);
     is_news = sampler_step(&sim->sampler, tick);
-    tracer_poll(&sim->tracer, world_pins(sim->world), tick);
-    timebase_advance(&sim->timebase, shm_load_u32(&sim->board.shm.control->period_ticks_q20));
-    sim_outside_sample(&sim->outside, sim->world, sample);
+    tracer_poll(&sim->tracer, world_pins(sim->base.world), tick);
+    timebase_advance(&sim->timebase,
+                     shm_load_u32(&sim->base.board.shm.control->period_ticks_q20));
+    sim_outside_sample(&sim->base.outside, sim->base.world, sample);
     if (is_news) {
-        announce(sim);
+        sim_base_announce(&sim->base);
     }
 }
 
 /* The faults that the config asks for; true while the board hangs. */
 static bool misbehave(struct board_sim *sim)
 {
-    const struct sim_config *config = &sim->config;
+    const struct sim_config *config = &sim->base.config;
 
     if (config->overwrite_at != 0 && sim->sampler.sample >= config->overwrite_at) {
-        shm_store_u32(&sim->board.shm.control->canary_middle, 0);
+        shm_store_u32(&sim->base.board.shm.control->canary_middle, 0);
     }
     return config->hang_at != 0 && sim->sampler.sample >= config->hang_at;
 }
@@ -223,7 +178,7 @@ static void run_samples(struct board_sim *sim, uint64_t now, bool is_fast)
 
 static void start_paced(struct board_sim *sim)
 {
-    int64_t start_ns = mono_at(sim, sim->timebase.next_tick);
+    int64_t start_ns = sim_base_mono_at(&sim->base, sim->timebase.next_tick);
     int64_t now_ns = clock_mono_ns();
 
     if (start_ns - now_ns > APPROACH_US * NS_PER_US) {
@@ -237,7 +192,7 @@ static void start_paced(struct board_sim *sim)
 
     /* The instant is taken. Other boards of this host wait for the same one: they go first,
      * and the arithmetic of all comes behind. */
-    sim_outside_start(&sim->outside);
+    sim_outside_start(&sim->base.outside);
     sched_yield();
     set_priority(false);
     timebase_start(&sim->timebase, tick);
@@ -247,12 +202,13 @@ static void start_paced(struct board_sim *sim)
 /* When the block that is being filled will be complete, or the serial line wants its turn. */
 static int64_t next_due_ns(const struct board_sim *sim)
 {
-    uint64_t step = sim_outside_has_uart(&sim->outside) ? UART_SAMPLES : PRU_BLOCK_SAMPLES;
+    uint64_t step = sim_outside_has_uart(&sim->base.outside) ? UART_SAMPLES : PRU_BLOCK_SAMPLES;
     uint64_t left = step - sim->sampler.sample % step;
     uint64_t to_stop = sim->sampler.stop_sample - sim->sampler.sample;
 
     left = left < to_stop ? left : to_stop;
-    return mono_at(sim, sim->timebase.next_tick + (left - 1) * PRU_SAMPLE_TICKS);
+    return sim_base_mono_at(&sim->base,
+                            sim->timebase.next_tick + (left - 1) * PRU_SAMPLE_TICKS);
 }
 
 static void run_paced(struct board_sim *sim)
@@ -283,25 +239,24 @@ static void note_state(struct board_sim *sim)
 {
     enum pru_state state = sampler_state(&sim->sampler);
 
-    if (state == sim->last_state) {
+    if (state == sim->base.last_state) {
         return;
     }
     if (state == PRU_STATE_READY) {
-        world_begin(sim->world, sim->is_emulation, sim->is_port_B);
-        sim_outside_begin(&sim->outside, sim->truth_path, sim->is_emulation);
-        tracer_start(&sim->tracer, world_pins(sim->world));
+        sim_base_begin(&sim->base);
+        tracer_start(&sim->tracer, world_pins(sim->base.world));
     }
     /* With priority while it still sleeps: without it, it might not even wake in time. */
-    set_priority(state == PRU_STATE_ARMED && sim->config.speed == SIM_REAL);
+    set_priority(state == PRU_STATE_ARMED && sim->base.config.speed == SIM_REAL);
     if (state == PRU_STATE_ARMED) {
         timebase_start(&sim->timebase,
                        sim->sampler.start_tick
-                           + (uint64_t)sim->config.late_samples * PRU_SAMPLE_TICKS);
+                           + (uint64_t)sim->base.config.late_samples * PRU_SAMPLE_TICKS);
     }
     if (state == PRU_STATE_DONE || state == PRU_STATE_FAULT || state == PRU_STATE_IDLE) {
-        sim_outside_end(&sim->outside);
+        sim_outside_end(&sim->base.outside);
     }
-    sim->last_state = state;
+    sim->base.last_state = state;
 }
 
 static void *run_thread(void *arg)
@@ -309,153 +264,92 @@ static void *run_thread(void *arg)
     struct board_sim *sim = arg;
 
     pthread_setname_np(pthread_self(), "bw-board");
-    while (!atomic_load(&sim->quits)) {
+    while (!atomic_load(&sim->base.quits)) {
         if (sampler_poll(&sim->sampler, tick_now(sim))) {
             note_state(sim);
-            announce(sim);
+            sim_base_announce(&sim->base);
         }
         if (!sampler_is_active(&sim->sampler)) {
             note_state(sim);
             rest_until(sim, clock_mono_ns() + IDLE_MS * NS_PER_MS);
-        } else if (sim->config.speed == SIM_FAST) {
+        } else if (sim->base.config.speed == SIM_FAST) {
             run_fast(sim);
         } else {
             run_paced(sim);
         }
     }
-    sim_outside_end(&sim->outside);
+    sim_outside_end(&sim->base.outside);
     return NULL;
 }
 
 /* ---- the board ---- */
 
-static void kick(struct board *board)
-{
-    uint64_t one = 1;
-
-    (void)!write(self_of(board)->kick_fd, &one, sizeof(one));
-}
-
-static void halt(struct board *board)
-{
-    struct board_sim *sim = self_of(board);
-
-    if (sim->has_thread) {
-        atomic_store(&sim->quits, true);
-        kick(board);
-        pthread_join(sim->thread, NULL);
-        sim->has_thread = false;
-        shm_store_u32(&board->shm.control->state, PRU_STATE_UNKNOWN);
-    }
-}
-
 static int boot(struct board *board, enum pru_mode mode, struct err *err)
 {
     struct board_sim *sim = self_of(board);
 
-    halt(board);
-    sim->is_emulation = mode == PRU_MODE_EMULATE;
-    sim->last_state = PRU_STATE_UNKNOWN;
+    sim_base_halt(board);
+    sim->base.is_emulation = mode == PRU_MODE_EMULATE;
+    sim->base.last_state = PRU_STATE_UNKNOWN;
     sim->mean_ticks = 0;
     sim->starved_since_ns = 0;
     sim->has_stalled = false;
-    world_io(sim->world, &sim->io);
+    world_io(sim->base.world, &sim->io);
     sampler_boot(&sim->sampler, &board->shm, &sim->io);
     tracer_boot(&sim->tracer, &board->shm);
-    atomic_store(&sim->quits, false);
-    sim->has_thread = pthread_create(&sim->thread, NULL, run_thread, sim) == 0;
-    return sim->has_thread ? 0 : err_set(err, ERR_SYSTEM, "thread of the simulated board");
-}
-
-static void expect(struct board *board, const struct board_plan *plan)
-{
-    struct board_sim *sim = self_of(board);
-
-    halt(board);
-    sim->is_port_B = plan->is_port_B;
-    sim->outside.has_listener = plan->has_uart;
-    snprintf(sim->truth_path, sizeof(sim->truth_path), "%s", plan->truth_path);
+    return sim_base_start(&sim->base, run_thread, err);
 }
 
 static void destroy(struct board *board)
 {
     struct board_sim *sim = self_of(board);
 
-    halt(board);
-    sim_outside_close(&sim->outside);
-    world_destroy(&sim->world);
-    if (sim->memory != NULL) {
-        munmap(sim->memory, sim->memory_bytes);
-    }
-    if (sim->kick_fd >= 0) {
-        close(sim->kick_fd);
-    }
-    if (board->event_fd >= 0) {
-        close(board->event_fd);
-    }
+    sim_base_fini(&sim->base);
     free(sim);
 }
 
-/* Blocks first: everything else is smaller and keeps its alignment behind them. */
-static bool map_memory(struct board_sim *sim)
-{
-    size_t blocks = PRU_BLOCK_COUNT * sizeof(struct pru_block);
-    size_t gpio = PRU_GPIO_EVENT_COUNT * sizeof(pru_gpio_event);
-    size_t input = PRU_INPUT_SAMPLES * sizeof(struct pru_input);
+enum {
+    BLOCKS_BYTES = PRU_BLOCK_COUNT * sizeof(struct pru_block),
+    GPIO_BYTES = PRU_GPIO_EVENT_COUNT * sizeof(pru_gpio_event),
+    INPUT_BYTES = PRU_INPUT_SAMPLES * sizeof(struct pru_input)
+};
 
-    sim->memory_bytes = blocks + gpio + input + PRU_CONTROL_BYTES;
-    sim->memory = mmap(NULL, sim->memory_bytes, PROT_READ | PROT_WRITE,
-                       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (sim->memory == MAP_FAILED) {
-        sim->memory = NULL;
-        return false;
-    }
-    sim->board.shm.blocks = (struct pru_block *)(void *)sim->memory;
-    sim->board.shm.gpio = (pru_gpio_event *)(void *)(sim->memory + blocks);
-    sim->board.shm.input = (struct pru_input *)(void *)(sim->memory + blocks + gpio);
-    sim->board.shm.control =
-        (struct pru_control *)(void *)(sim->memory + blocks + gpio + input);
-    return true;
+/* Blocks first: everything else is smaller and keeps its alignment behind them. */
+static void share_memory(struct board_sim *sim)
+{
+    uint8_t *at = sim->base.memory;
+
+    sim->base.board.shm.blocks = (struct pru_block *)(void *)at;
+    at += BLOCKS_BYTES;
+    sim->base.board.shm.gpio = (pru_gpio_event *)(void *)at;
+    at += GPIO_BYTES;
+    sim->base.board.shm.input = (struct pru_input *)(void *)at;
+    at += INPUT_BYTES;
+    sim->base.board.shm.control = (struct pru_control *)(void *)at;
 }
 
 struct board *board_sim_create(const struct sim_config *config, struct err *err)
 {
     static const struct board_ops ops = { .name = "sim",
                                           .boot = boot,
-                                          .halt = halt,
-                                          .kick = kick,
+                                          .halt = sim_base_halt,
+                                          .kick = sim_base_kick,
                                           .counter = counter,
-                                          .expect = expect,
+                                          .expect = sim_base_expect,
                                           .destroy = destroy };
     struct board_sim *sim = calloc(1, sizeof(*sim));
-    const char *why = NULL;
 
     if (sim == NULL) {
         err_set(err, ERR_MEMORY, "simulated board");
         return NULL;
     }
-    sim->config = *config;
-    sim->board.ops = &ops;
-    sim->board.is_virtual_time = config->speed == SIM_FAST;
-    sim->base_mono_ns = clock_mono_ns() - NS_PER_S;
-    sim->ticks_per_ns = (1.0 + config->oscillator_ppm * 1e-6) / PRU_TICK_NS;
-    sim->board.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    sim->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    sim_outside_init(&sim->outside);
-    if (sim->board.event_fd < 0 || sim->kick_fd < 0 || !map_memory(sim)) {
-        err_set_errno(err, "simulated board");
-        goto fail;
+    sim->base.board.is_virtual_time = config->speed == SIM_FAST;
+    if (sim_base_init(&sim->base, &ops, config,
+                      BLOCKS_BYTES + GPIO_BYTES + INPUT_BYTES + PRU_CONTROL_BYTES, err)
+        < 0) {
+        destroy(&sim->base.board);
+        return NULL;
     }
-    sim->world = world_create(&config->world, &why);
-    if (sim->world == NULL) {
-        err_set(err, ERR_INPUT, "simulated world: %s", why);
-        goto fail;
-    }
-    if (sim_outside_open(&sim->outside, config, err) < 0) {
-        goto fail;
-    }
-    return &sim->board;
-fail:
-    destroy(&sim->board);
-    return NULL;
+    share_memory(sim);
+    return &sim->base.board;
 }

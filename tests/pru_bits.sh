@@ -32,10 +32,16 @@ bits_params:
 bits_params_end:
 END
 gcc -O2 -std=c11 -I. -o "$work/host" tests/support/bits_run.c pru/core/*.c
+gcc -O2 -std=c11 -I. -o "$work/fx" tests/support/fx_bits.c pru/core/fx.c
+"$work/fx" >"$work/fx.host"
 expected=$("$work/host" "$work/params" "$samples")
 echo "host: $expected"
 bad=0
 for level in -Os -O1 -O2; do
+    "${tools}gcc" -std=c11 $level -ffreestanding -fno-builtin -I. -nostdlib -T "$work/pru.ld" -o "$work/fx.elf" \
+        pru/fw/start.S tests/support/fx_bits.c pru/core/fx*.c -lgcc
+    "$run" "$work/fx.elf" >"$work/fx.pru"
+    diff "$work/fx.host" "$work/fx.pru" || { echo "PRU $level, fx: differs"; bad=1; }
     # shellcheck disable=SC2046
     "${tools}gcc" -std=c11 $level -ffreestanding -fno-builtin -DSAMPLE_IO_DIRECT -DBITS_SAMPLES="$samples" \
         -I. -nostdlib -T "$work/pru.ld" -Wl,--section-start=.params=0x10000 -o "$work/pru.elf" pru/fw/start.S "$work/params.S" \

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "pru/core/fx.h"
 
+#include "pru/core/fx_tables.h"
+
 uint32_t fx_offset_u32(uint32_t value, int32_t offset)
 {
     uint32_t size = fx_size_i32(offset);
@@ -21,7 +23,7 @@ void fx_mul_wide(uint64_t a, uint32_t b, uint32_t n, struct fx_wide *result)
     result->high = (uint64_t)(product >> 32);
     result->low = (uint32_t)(product & UINT32_MAX);
 }
-#else
+#elif !defined(__PRU__)
 /* a x b + rest, 96 bits, / 2^n; returns what its lowest word was before. */
 static uint32_t multiply(uint64_t a, uint32_t b, uint32_t n, uint32_t rest,
                          struct fx_wide *result)
@@ -77,39 +79,24 @@ uint64_t fx_scale(uint64_t value, struct vsource_scale scale)
     return fx_mul_shift(value, scale.mantissa, scale.shift);
 }
 
-/* 2^31 / ((64 + i + 0.5) / 128) / 2^16: the middle of each of 64 steps from 1/2 to 1. */
-static const uint16_t RECIPROCALS[64] = {
-    65028, 64035, 63072, 62138, 61231, 60350, 59494, 58662, 57852, 57065, 56299, 55554, 54828,
-    54120, 53431, 52759, 52103, 51464, 50840, 50231, 49637, 49056, 48489, 47935, 47393, 46864,
-    46346, 45839, 45344, 44859, 44384, 43919, 43464, 43019, 42582, 42154, 41734, 41323, 40920,
-    40525, 40137, 39756, 39383, 39017, 38657, 38304, 37958, 37617, 37283, 36954, 36631, 36314,
-    36003, 35696, 35395, 35099, 34808, 34521, 34239, 33962, 33689, 33421, 33157, 32897,
-};
-
+#ifndef __PRU__
 struct vsource_scale fx_reciprocal(uint32_t value)
 {
-    uint32_t top = fx_top_bit_u32(value);
-    uint32_t x_n32 = (value == 0 ? 1 : value) << (31 - top);
-    uint32_t r_n31 = (uint32_t)RECIPROCALS[(x_n32 >> 25) & 63u] << 16;
-    struct vsource_scale result = { .mantissa = 0, .shift = 32 + top };
+    uint32_t least = value == 0 ? 1 : value;
+    uint32_t top = fx_top_bit_u32(least);
+    uint32_t x_n32 = least << (31 - top);
+    const uint32_t *knot = &RECIPROCALS[(x_n32 >> 24) & 127u];
+    uint32_t r_n31 = knot[0] - fx_high(fx_mul_u32(knot[0] - knot[1], (x_n32 & 0xFFFFFFu) << 8));
+    /* r <- r (2 - x r): the error is squared, and what remains is never too much, as 2 - x r is
+     * rounded down. */
+    uint32_t two_less_n31 = UINT32_MAX - fx_high(fx_mul_u32(x_n32, r_n31));
+    struct vsource_scale result = {
+        .mantissa = fx_high(fx_mul_u32(r_n31, two_less_n31)) << 1 | 0x80000000u,
+        .shift = 32 + top,
+    };
 
-    /* r <- r (2 - x r): the error is squared, and what remains is never too much. */
-    for (int i = 0; i < 2; i++) {
-        uint32_t two_less_n31 = UINT32_MAX - fx_high(fx_mul_u32(x_n32, r_n31)) + 1u;
-
-        r_n31 = fx_mul_down(r_n31, two_less_n31, 31);
-    }
-    result.mantissa = r_n31 | 0x80000000u;
     return result;
 }
-
-/* 2^31 / sqrt((i + 0.5) / 64) / 2^16 for i = 16..63. */
-static const uint16_t INVERSE_ROOTS[48] = {
-    64535, 62664, 60947, 59364, 57898, 56535, 55265, 54076, 52961, 51912, 50923, 49989,
-    49104, 48265, 47467, 46707, 45983, 45292, 44630, 43997, 43390, 42808, 42248, 41710,
-    41192, 40693, 40211, 39746, 39297, 38863, 38443, 38036, 37642, 37260, 36889, 36529,
-    36179, 35840, 35509, 35188, 34875, 34571, 34274, 33985, 33703, 33427, 33159, 32897,
-};
 
 /* value x 2^n, which leaves room for it. */
 static uint64_t normalise(uint64_t value, uint32_t n)
@@ -119,36 +106,28 @@ static uint64_t normalise(uint64_t value, uint32_t n)
 
 uint32_t fx_sqrt_u64(uint64_t value)
 {
-    uint32_t half = (fx_top_bit_u64(value) >> 1) + 1; /* value < 2^(2 half) */
-    uint64_t x_n64 = normalise(value, 64 - 2 * half);
+    uint32_t n = (63 - fx_top_bit_u64(value)) & ~1u;
+    uint64_t x_n64 = normalise(value, n);
     uint32_t x_n32 = fx_high(x_n64);
     uint32_t y_n31 = 0;
+    uint32_t xy2_n30 = 0;
     uint32_t root_n32 = 0;
-    uint64_t square = 0;
-    uint64_t step = 0;
+    uint32_t rest_n48 = 0;
 
     if (fx_is_zero_u64(value)) {
         return 0;
     }
-    /* One of the two top bits of x is set: 16 to 63. */
+    /* One of the two top bits of x is set: 128 to 511. */
     // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult)
-    y_n31 = (uint32_t)INVERSE_ROOTS[(x_n32 >> 26) - 16] << 16;
-    /* y <- y (3 - x y^2) / 2, y near 1 / sqrt(x) */
-    for (int i = 0; i < 2; i++) {
-        uint32_t y2_n30 = fx_high(fx_mul_u32(y_n31, y_n31));
-        uint32_t xy2_n30 = fx_high(fx_mul_u32(x_n32, y2_n30));
-
-        y_n31 = fx_mul_down(y_n31, (3u << 30) - xy2_n30, 31);
-    }
-    root_n32 = fx_mul_down(x_n32, y_n31, 31);
+    y_n31 = (uint32_t)INVERSE_ROOTS[(x_n32 >> 23) - 128] << 16;
+    /* y <- y (3 - x y^2) / 2, near 1 / sqrt(x); less what rounding may add, so that it and the
+     * root remain too small. */
+    xy2_n30 = fx_high(fx_mul_u32(x_n32, fx_high(fx_mul_u32(y_n31, y_n31))));
+    y_n31 = fx_high(fx_mul_u32(y_n31, (3u << 30) - 3u - xy2_n30)) << 1;
+    root_n32 = fx_high(fx_mul_u32(x_n32, y_n31)) << 1;
     /* root <- root + (x - root^2) y / 2 */
-    square = fx_mul_u32(root_n32, root_n32);
-    if (!fx_is_less_u64(x_n64, square)) {
-        step = fx_mul_shift(x_n64 - square, y_n31, 64);
-        root_n32 = fx_add_u32(root_n32, fx_low(step));
-    } else {
-        step = fx_mul_shift(square - x_n64, y_n31, 64);
-        root_n32 -= fx_low(step);
-    }
-    return half >= 32 ? root_n32 : root_n32 >> (32 - half);
+    rest_n48 = fx_low(fx_shift_right(x_n64 - fx_mul_u32(root_n32, root_n32), 16));
+    root_n32 += fx_high(fx_mul_u32(rest_n48, y_n31)) >> 16;
+    return root_n32 >> (n / 2);
 }
+#endif

@@ -2,8 +2,8 @@
 /* Fixed-point arithmetic for a 32-bit core without a divider: saturates, never wraps.
  *
  * 64-bit numbers are compared, shifted, multiplied and taken apart by functions alone, which
- * fx_halves.h has for cores of 32 bits and fx_words.h for those of 64: the same bits, as
- * tests/vsource_bits.sh shows. */
+ * fx_halves.h has for cores of 32 bits, fx_words.h for those of 64, and fx_pru.h in the PRU's
+ * own instructions: the same bits, as tests/vsource_bits.sh and tests/pru_bits.sh show. */
 #ifndef PRU_CORE_FX_H
 #define PRU_CORE_FX_H
 
@@ -60,6 +60,8 @@ struct fx_wide {
 
 #ifdef FX_WORDS
 #    include "pru/core/fx_words.h"
+#elif defined(__PRU__)
+#    include "pru/core/fx_pru.h"
 #else
 #    include "pru/core/fx_halves.h"
 #endif
@@ -89,6 +91,15 @@ static inline uint32_t fx_size_i32(int32_t value)
 {
     return value >= 0 ? (uint32_t)value : (uint32_t)(-(value + 1)) + 1u;
 }
+
+/* |a - b|, and whether a < b. */
+#ifndef __PRU__
+static inline uint64_t fx_distance_u64(uint64_t a, uint64_t b, bool *is_less)
+{
+    *is_less = fx_is_less_u64(a, b);
+    return *is_less ? b - a : a - b;
+}
+#endif
 
 static inline uint64_t fx_min_u64(uint64_t a, uint64_t b)
 {
@@ -124,12 +135,11 @@ static inline uint64_t fx_mul_high(uint64_t a, uint32_t b)
 uint64_t fx_scale(uint64_t value, struct vsource_scale scale);
 
 /* 1 / value as mantissa (top bit set) and shift (32 to 63), so that x / value = fx_scale(x,
- * it). By table and two Newton steps; relative error below 2^-27, never too much. 0 is taken
- * for 1. */
+ * it). By interpolated table and a Newton step; relative error below 2^-29, never too much. 0
+ * is taken for 1. */
 struct vsource_scale fx_reciprocal(uint32_t value);
 
-/* Square root, rounded down within one unit of the last of 32 bits: for any value the result r
- * holds |r - sqrt(value)| <= 1 + sqrt(value) x 2^-29. */
+/* Square root, rounded down, or one less. */
 uint32_t fx_sqrt_u64(uint64_t value);
 
 #endif

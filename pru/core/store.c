@@ -68,8 +68,11 @@ void store_init(struct store *store, const struct vsource_store *params)
 /* What two opposite flows leave, and whether it charges. */
 static uint64_t net(uint64_t in, uint64_t out, bool *is_charging)
 {
-    *is_charging = !fx_is_less_u64(in, out);
-    return *is_charging ? in - out : out - in;
+    bool is_less = false;
+    uint64_t difference = fx_distance_u64(in, out, &is_less);
+
+    *is_charging = !is_less;
+    return difference;
 }
 
 void store_flow_init(const struct store *store, struct store_flow *flow)

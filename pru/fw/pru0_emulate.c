@@ -14,6 +14,7 @@
 #include "pru/core/converter.c"
 #include "pru/core/efficiency.c"
 #include "pru/core/fx.c"
+#include "pru/core/fx_asm.c"
 #include "pru/core/sampler.c"
 #include "pru/core/sampler_state.c"
 #include "pru/core/store.c"

@@ -13,6 +13,7 @@
 #include "pru/core/adc_harvester.c"
 #include "pru/core/calib.c"
 #include "pru/core/fx.c"
+#include "pru/core/fx_asm.c"
 #include "pru/core/sampler.c"
 #include "pru/core/sampler_state.c"
 

@@ -118,9 +118,11 @@ static void test_reciprocal_within_bound(void **state)
         double got = ldexp(inverse.mantissa, -(int)inverse.shift);
 
         assert_true(inverse.mantissa >> 31 == 1);
+        assert_true((wide_uint)inverse.mantissa * (value == 0 ? 1 : value)
+                    <= (wide_uint)1 << inverse.shift); /* never too much */
         worst = fmax(worst, fabs(got / expected - 1));
     }
-    assert_true(worst < 0x1p-27);
+    assert_true(worst < 0x1p-29);
 }
 
 /* Issue: division to within 0.1 % from 10 mV to 10 V. */
@@ -136,21 +138,47 @@ static void test_division_of_power_by_voltage(void **state)
     }
 }
 
+/* The root rounded down, or one less. */
+static void check_root(uint64_t value)
+{
+    wide_uint root = fx_sqrt_u64(value);
+
+    assert_true(root * root <= value);
+    assert_true((root + 2) * (root + 2) > value);
+}
+
 static void test_square_root_within_bound(void **state)
 {
     uint64_t seed = 4;
 
     (void)state;
     for (uint64_t value = 0; value < 100000; value++) {
-        assert_true(fabs(fx_sqrt_u64(value) - sqrt((double)value)) <= 1);
+        check_root(value);
+        check_root(UINT64_MAX - value);
+        check_root((1ull << 62) - 50000 + value);
     }
     for (int i = 0; i < 300000; i++) {
-        uint64_t value = random_number(&seed);
-        double root = sqrt((double)value);
+        uint64_t side = random_number(&seed) & UINT32_MAX;
 
-        assert_true(fabs(fx_sqrt_u64(value) - root) <= 1 + root * 0x1p-29);
+        check_root(random_number(&seed));
+        check_root(side * side);
+        check_root(side * side - 1);
     }
-    assert_true(fx_sqrt_u64(UINT64_MAX) >= UINT32_MAX - 1u);
+}
+
+static void test_distance_and_order(void **state)
+{
+    uint64_t seed = 5;
+
+    (void)state;
+    for (int i = 0; i < 100000; i++) {
+        uint64_t a = random_number(&seed);
+        uint64_t b = i % 3 == 0 ? a : random_number(&seed);
+        bool is_less = false;
+
+        assert_true(fx_distance_u64(a, b, &is_less) == (a < b ? b - a : a - b));
+        assert_true(is_less == (a < b));
+    }
 }
 
 int main(void)
@@ -163,6 +191,7 @@ int main(void)
         cmocka_unit_test(test_reciprocal_within_bound),
         cmocka_unit_test(test_division_of_power_by_voltage),
         cmocka_unit_test(test_square_root_within_bound),
+        cmocka_unit_test(test_distance_and_order),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

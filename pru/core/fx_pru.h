@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/* What fx_halves.h has, described there, in the PRU's own instructions: the carry of a sum goes
+ * into the next one and, by subtracting a register from itself, becomes a mask; so nothing
+ * branches. tests/pru_bits.sh compares every function with the host's. Included by fx.h alone.
+ *
+ * In the templates %F0 is the lower word of operand 0, %N0 the upper one. */
+#ifndef PRU_CORE_FX_PRU_H
+#define PRU_CORE_FX_PRU_H
+
+#ifdef __PRU__ /* nothing elsewhere */
+
+#    include <stdbool.h>
+#    include <stdint.h>
+
+#    define FX_INLINE static inline __attribute__((always_inline))
+
+struct fx_wide;
+
+union fx_halves {
+    uint64_t whole;
+    struct {
+        uint32_t low;
+        uint32_t high;
+    } part;
+};
+
+FX_INLINE uint32_t fx_low(uint64_t value)
+{
+    union fx_halves halves = { .whole = value };
+
+    return halves.part.low;
+}
+
+FX_INLINE uint32_t fx_high(uint64_t value)
+{
+    union fx_halves halves = { .whole = value };
+
+    return halves.part.high;
+}
+
+FX_INLINE uint64_t fx_join(uint32_t high, uint32_t low)
+{
+    union fx_halves halves = {
+        .part = {.low = low, .high = high}
+    };
+
+    return halves.whole;
+}
+
+FX_INLINE uint64_t fx_widen(uint32_t value)
+{
+    return fx_join(0, value);
+}
+
+/* All bits set if a < b. */
+FX_INLINE uint32_t fx_less_mask(uint64_t a, uint64_t b)
+{
+    uint32_t mask;
+
+    __asm__("sub %0, %F1, %F2\n\tsuc %0, %N1, %N2\n\tsuc %0, %0, %0"
+            : "=&r"(mask)
+            : "r"(a), "r"(b));
+    return mask;
+}
+
+FX_INLINE bool fx_is_less_u64(uint64_t a, uint64_t b)
+{
+    return fx_less_mask(a, b) != 0;
+}
+
+FX_INLINE bool fx_is_zero_u64(uint64_t value)
+{
+    return (fx_high(value) | fx_low(value)) == 0;
+}
+
+/* Bits n..n+31 of two words; n below 32. */
+FX_INLINE uint32_t fx_funnel(uint32_t high, uint32_t low, uint32_t n)
+{
+    if (__builtin_constant_p(n) && n == 0) {
+        return low;
+    }
+    return (low >> n) | (__builtin_constant_p(n) ? high << (32 - n) : (high << 1) << (31 - n));
+}
+
+FX_INLINE uint64_t fx_shift_right(uint64_t value, uint32_t n)
+{
+    return fx_join(fx_high(value) >> n, fx_funnel(fx_high(value), fx_low(value), n));
+}
+
+FX_INLINE uint64_t fx_raise(uint64_t value, uint32_t n)
+{
+    return fx_join((fx_high(value) << n) | ((fx_low(value) >> 1) >> (31 - n)), fx_low(value)
+                                                                                   << n);
+}
+
+FX_INLINE uint64_t fx_raise_u32(uint32_t value, uint32_t n)
+{
+    return fx_join((value >> 1) >> (31 - n), value << n);
+}
+
+FX_INLINE uint64_t fx_add_u64(uint64_t a, uint64_t b)
+{
+    uint64_t sum;
+    uint32_t mask;
+
+    __asm__("add %F0, %F2, %F3\n\tadc %N0, %N2, %N3\n\tsuc %1, %1, %1\n\t"
+            "or %F0, %F0, %1\n\tor %N0, %N0, %1"
+            : "=&r"(sum), "=&r"(mask)
+            : "r"(a), "r"(b));
+    return sum;
+}
+
+FX_INLINE uint64_t fx_sub_u64(uint64_t a, uint64_t b)
+{
+    uint64_t rest;
+    uint32_t mask;
+
+    __asm__("sub %F0, %F2, %F3\n\tsuc %N0, %N2, %N3\n\tsuc %1, %1, %1\n\tnot %1, %1\n\t"
+            "and %F0, %F0, %1\n\tand %N0, %N0, %1"
+            : "=&r"(rest), "=&r"(mask)
+            : "r"(a), "r"(b));
+    return rest;
+}
+
+FX_INLINE uint64_t fx_distance_u64(uint64_t a, uint64_t b, bool *is_less)
+{
+    uint64_t distance;
+    uint32_t mask;
+
+    __asm__("sub %F0, %F2, %F3\n\tsuc %N0, %N2, %N3\n\tsuc %1, %1, %1\n\t"
+            "xor %F0, %F0, %1\n\txor %N0, %N0, %1\n\tsub %F0, %F0, %1\n\tsuc %N0, %N0, %1"
+            : "=&r"(distance), "=&r"(mask)
+            : "r"(a), "r"(b));
+    *is_less = mask != 0;
+    return distance;
+}
+
+/* The 96 bits of a x b. */
+struct fx_product {
+    uint32_t low;
+    uint32_t middle;
+    uint32_t high;
+};
+
+FX_INLINE struct fx_product fx_multiply(uint64_t a, uint32_t b)
+{
+    struct fx_product p;
+
+    __asm__("mov r28, %F3\n\tmov r29, %4\n\tnop\n\txin 0, r26, 8\n\t"
+            "mov r28, %N3\n\tmov %0, r26\n\tmov %1, r27\n\txin 0, r26, 8\n\t"
+            "add %1, %1, r26\n\tadc %2, r27, 0"
+            : "=&r"(p.low), "=&r"(p.middle), "=&r"(p.high)
+            : "r"(a), "r"(b)
+            : "r26", "r27", "r28", "r29");
+    return p;
+}
+
+FX_INLINE uint64_t fx_saturate(uint32_t excess, uint32_t high, uint32_t low)
+{
+    return excess != 0 ? UINT64_MAX : fx_join(high, low);
+}
+
+/* n is a constant. */
+FX_INLINE uint64_t fx_mul_shift_by(uint64_t a, uint32_t b, uint32_t n)
+{
+    struct fx_product p = fx_multiply(a, b);
+    uint32_t bits = n % 32;
+
+    if (n < 32) {
+        return fx_saturate(p.high >> bits, fx_funnel(p.high, p.middle, bits),
+                           fx_funnel(p.middle, p.low, bits));
+    }
+    if (n < 64) {
+        return fx_join(p.high >> bits, fx_funnel(p.high, p.middle, bits));
+    }
+    return n < 96 ? fx_widen(p.high >> bits) : 0;
+}
+
+uint64_t fx_mul_shift_any(uint64_t a, uint32_t b, uint32_t n);
+
+FX_INLINE uint64_t fx_mul_shift(uint64_t a, uint32_t b, uint32_t n)
+{
+    return __builtin_constant_p(n) ? fx_mul_shift_by(a, b, n) : fx_mul_shift_any(a, b, n);
+}
+
+void fx_mul_wide(uint64_t a, uint32_t b, uint32_t n, struct fx_wide *result);
+
+/* n is a constant. */
+FX_INLINE uint64_t fx_mul_carry(uint64_t a, uint32_t b, uint32_t n, uint32_t *rest)
+{
+    struct fx_product p = fx_multiply(a, b);
+
+    __asm__("add %0, %0, %3\n\tadc %1, %1, 0\n\tadc %2, %2, 0"
+            : "+&r"(p.low), "+&r"(p.middle), "+&r"(p.high)
+            : "r"(*rest));
+    *rest = p.low & ((1u << n) - 1u);
+    return fx_saturate(p.high >> n, fx_funnel(p.high, p.middle, n),
+                       fx_funnel(p.middle, p.low, n));
+}
+
+#endif
+
+#endif

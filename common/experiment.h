@@ -77,6 +77,7 @@ struct uart_config {
 
 struct log_config {
     int64_t system_ns; /* interval; 0 off */
+    int64_t iio_ns;    /* the same */
     bool kernel;
     bool time;
     bool sheep;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/h5_monitor.h"
 
+#include "common/h5_channels.h"
 #include "common/h5_table.h"
 #include "common/h5_text.h"
 
@@ -22,7 +23,8 @@ struct stream_spec {
     enum {
         NO_TEXT,
         UTF8_TEXT,
-        BYTES_TEXT
+        BYTES_TEXT,
+        CHANNELS /* named in the log: groups of their own */
     } text;
     const char *text_description;
     size_t n_columns;
@@ -77,6 +79,8 @@ static const struct stream_spec SPECS[RLOG_N_STREAMS] = {
                      "offset of the system clock, frequency, delay of the reading") } },
     [RLOG_STREAM_NTP] = { "/ntp", UTF8_TEXT, "line of the time daemon", 1, {
         H5_TIME_COLUMN("time of the message") } },
+    [RLOG_STREAM_SYSTEM] = { "/system", CHANNELS, NULL, 0, { { 0 } } },
+    [RLOG_STREAM_IIO] = { "/iio", CHANNELS, NULL, 0, { { 0 } } },
 };
 /* clang-format on */
 
@@ -87,6 +91,7 @@ struct stream {
     struct h5_table *table; /* NULL: nothing came yet */
     struct h5_text *text;
     struct h5_table *bytes; /* of the uart: no byte is lost */
+    struct h5_channels *channels;
 };
 
 struct h5_monitor {
@@ -128,8 +133,12 @@ static int open_stream(struct h5_monitor *monitor, unsigned number, struct err *
     struct stream *stream = &monitor->streams[number];
     char path[64];
 
-    if (stream->table != NULL) {
+    if (stream->table != NULL || stream->channels != NULL) {
         return 0;
+    }
+    if (spec->text == CHANNELS) {
+        stream->channels = h5_channels_create(monitor->file, monitor->packer, spec->group, err);
+        return stream->channels == NULL ? -1 : 0;
     }
     if (spec->text != NO_TEXT) {
         snprintf(path, sizeof(path), "%s/message", spec->group);
@@ -286,6 +295,9 @@ static bool is_fitting(const struct rlog_record_header *header)
     if (number >= RLOG_N_STREAMS || SPECS[number].group == NULL) {
         return false;
     }
+    if (SPECS[number].text == CHANNELS) {
+        return true; /* they look themselves */
+    }
     if (SPECS[number].text != NO_TEXT) {
         return header->type == RLOG_TEXT;
     }
@@ -297,6 +309,19 @@ static bool is_fitting(const struct rlog_record_header *header)
            && header->payload_size == width * sizeof(int64_t);
 }
 
+static int add_channels(struct h5_monitor *monitor, const struct rlog_record *record,
+                        struct err *err)
+{
+    struct h5_channels *channels = monitor->streams[record->header.stream].channels;
+    bool is_taken = false;
+
+    if (h5_channels_add(channels, record, &is_taken, err) < 0) {
+        return -1;
+    }
+    monitor->n_ignored += is_taken ? 0 : 1;
+    return 0;
+}
+
 int h5_monitor_add(struct h5_monitor *monitor, const struct rlog_record *record,
                    struct err *err)
 {
@@ -306,6 +331,9 @@ int h5_monitor_add(struct h5_monitor *monitor, const struct rlog_record *record,
     }
     if (open_stream(monitor, record->header.stream, err) < 0) {
         return -1;
+    }
+    if (SPECS[record->header.stream].text == CHANNELS) {
+        return add_channels(monitor, record, err);
     }
     switch (record->header.type) {
     case RLOG_TEXT:
@@ -324,7 +352,8 @@ int h5_monitor_finish(struct h5_monitor *monitor, struct err *err)
 
         if ((stream->table != NULL && h5_table_finish(stream->table, err) < 0)
             || (stream->bytes != NULL && h5_table_finish(stream->bytes, err) < 0)
-            || (stream->text != NULL && h5_text_finish(stream->text, err) < 0)) {
+            || (stream->text != NULL && h5_text_finish(stream->text, err) < 0)
+            || (stream->channels != NULL && h5_channels_finish(stream->channels, err) < 0)) {
             return -1;
         }
     }
@@ -347,6 +376,7 @@ void h5_monitor_destroy(struct h5_monitor **monitor)
         h5_table_destroy(&stream->table);
         h5_table_destroy(&stream->bytes);
         h5_text_destroy(&stream->text);
+        h5_channels_destroy(&stream->channels);
     }
     free(*monitor);
     *monitor = NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The monitors' streams of a log (uart, kernel, sheep, ntp, sys_util, ptp, phc2sys, pru_util)
- * into their groups. The groups always exist; datasets once there is something to hold. */
+/* The monitors' streams of a log (uart, kernel, sheep, ntp, sys_util, ptp, phc2sys, pru_util,
+ * system, iio) into their groups. The groups always exist; datasets once there is something to
+ * hold. */
 #ifndef COMMON_H5_MONITOR_H
 #define COMMON_H5_MONITOR_H
 

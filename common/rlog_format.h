@@ -56,7 +56,8 @@ enum rlog_type {
     RLOG_GAP = 6,      /* struct rlog_gap */
     RLOG_ANCHOR = 7,   /* struct rlog_anchor */
     RLOG_UTIL = 8,     /* struct rlog_util rows */
-    RLOG_TEXT = 9,     /* bytes; first = UTC ns; count = level for sheep's log, else 0 */
+    RLOG_TEXT = 9,     /* bytes; first = UTC ns; count = level for sheep's log, the number of a
+                          named channel, else 0 */
     RLOG_ROW = 10,     /* count i64 values; first = UTC ns; meaning by stream */
     RLOG_REMARK = 11,  /* UTF-8 text that the verdict must repeat; first = UTC ns */
     RLOG_PRODUCT = 12, /* struct rlog_product of the count samples from first on, in front of
@@ -80,6 +81,8 @@ enum rlog_stream {
     RLOG_STREAM_NTP = 13,
     RLOG_STREAM_INPUT_VOLTAGE = 14, /* of an input file: uV */
     RLOG_STREAM_INPUT_CURRENT = 15, /* nA */
+    RLOG_STREAM_SYSTEM = 16,        /* named channels, see common/channel.h */
+    RLOG_STREAM_IIO = 17,           /* the same */
     RLOG_N_STREAMS,
 };
 

@@ -2,6 +2,8 @@
 #include "sheep/monitor.h"
 
 #include "common/log.h"
+#include "sheep/monitor_iio.h"
+#include "sheep/monitor_system.h"
 #include "sheep/monitor_time.h"
 
 #include <errno.h>
@@ -16,6 +18,7 @@
 
 enum {
     TICK_MS = 1000,
+    LEVEL_INFO = 20,
     LEVEL_WARNING = 30
 };
 
@@ -25,7 +28,8 @@ struct monitors {
     struct monitor_uart *uart;
     struct monitor_kernel *kernel;
     struct monitor_time *time;
-    struct monitor_system system;
+    struct monitor_system *system;
+    struct monitor_iio *iio;
     int quit_fd;
     pthread_t thread;
     bool has_thread;
@@ -76,13 +80,41 @@ void monitors_say(struct monitors *monitors, uint32_t level, const char *text)
 }
 
 /* Once, and the run goes on. */
-static void say_missing(struct monitors *monitors, const char *what, const struct err *err)
+static void say_missing(struct monitors *monitors, uint32_t level, const char *what,
+                        const struct err *err)
 {
     char text[sizeof(err->text) + 40];
 
-    log_warn("monitor %s is off: %s", what, err->text);
     snprintf(text, sizeof(text), "monitor %s is off: %s", what, err->text);
-    monitors_say(monitors, LEVEL_WARNING, text);
+    if (level == LEVEL_WARNING) {
+        log_warn("%s", text);
+    } else {
+        log_info("%s", text);
+    }
+    monitors_say(monitors, level, text);
+}
+
+static void open_sensors(struct monitors *monitors, const struct monitors_options *options)
+{
+    const char *root = options->root == NULL ? "" : options->root;
+    const struct monitor_system_options system = { .root = root,
+                                                   .agent = getpid(),
+                                                   .recorder = options->recorder_pid,
+                                                   .out = &monitors->out };
+    struct err err = { 0 };
+
+    if (monitors->log.system_ns > 0) {
+        monitors->system = monitor_system_create(&system, &err);
+        if (monitors->system == NULL) {
+            say_missing(monitors, LEVEL_WARNING, "system", &err);
+        }
+    }
+    if (monitors->log.iio_ns > 0) {
+        monitors->iio = monitor_iio_create(root, &monitors->out, &err);
+        if (monitors->iio == NULL) {
+            say_missing(monitors, LEVEL_INFO, "iio", &err);
+        }
+    }
 }
 
 static void open_sources(struct monitors *monitors, const struct monitors_options *options)
@@ -93,19 +125,19 @@ static void open_sources(struct monitors *monitors, const struct monitors_option
         monitors->uart = monitor_uart_create(options->uart_path, monitors->log.uart.baudrate,
                                              &monitors->out, &err);
         if (monitors->uart == NULL) {
-            say_missing(monitors, "uart", &err);
+            say_missing(monitors, LEVEL_WARNING, "uart", &err);
         }
     }
     if (monitors->log.kernel) {
         monitors->kernel = monitor_kernel_create("/dev/kmsg", &monitors->out, &err);
         if (monitors->kernel == NULL) {
-            say_missing(monitors, "kernel", &err);
+            say_missing(monitors, LEVEL_WARNING, "kernel", &err);
         }
     }
     if (monitors->log.time && options->time != NULL) {
         monitors->time = monitor_time_create(options->time, &monitors->out, &err);
         if (monitors->time == NULL) {
-            say_missing(monitors, "time", &err);
+            say_missing(monitors, LEVEL_WARNING, "time", &err);
         }
     }
 }
@@ -115,31 +147,66 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Does what is due at now_ns; returns when something is due next. */
-static int64_t do_timers(struct monitors *monitors, int64_t now_ns, int64_t *next_tick_ns,
-                         int64_t *next_system_ns)
+static void tick(struct monitors *monitors)
 {
-    if (now_ns >= *next_tick_ns) {
-        *next_tick_ns = now_ns + TICK_MS * NS_PER_MS;
-        if (monitors->uart != NULL) {
-            monitor_uart_tick(monitors->uart);
-        }
-        if (monitors->kernel != NULL) {
-            monitor_kernel_tick(monitors->kernel);
-        }
-        if (monitors->time != NULL) {
-            monitor_time_tick(monitors->time);
-        }
+    if (monitors->uart != NULL) {
+        monitor_uart_tick(monitors->uart);
     }
-    if (monitors->log.system_ns > 0 && now_ns >= *next_system_ns) {
-        *next_system_ns += monitors->log.system_ns;
-        if (*next_system_ns <= now_ns) {
-            *next_system_ns = now_ns + monitors->log.system_ns;
-        }
-        monitor_system_sample(&monitors->system, &monitors->out);
+    if (monitors->kernel != NULL) {
+        monitor_kernel_tick(monitors->kernel);
     }
-    return monitors->log.system_ns > 0 ? earlier(*next_tick_ns, *next_system_ns)
-                                       : *next_tick_ns;
+    if (monitors->time != NULL) {
+        monitor_time_tick(monitors->time);
+    }
+}
+
+/* Something that is done once per interval. */
+struct timer {
+    int64_t interval_ns;
+    int64_t next_ns;
+};
+
+/* Whether it is due; what was missed is not made up for. */
+static bool is_due(struct timer *timer, int64_t now_ns)
+{
+    if (now_ns < timer->next_ns) {
+        return false;
+    }
+    timer->next_ns += timer->interval_ns;
+    if (timer->next_ns <= now_ns) {
+        timer->next_ns = now_ns + timer->interval_ns;
+    }
+    return true;
+}
+
+struct timers {
+    struct timer tick;
+    struct timer system;
+    struct timer iio;
+};
+
+/* Does what is due at now_ns; returns when something is due next. */
+static int64_t do_timers(struct monitors *monitors, struct timers *timers, int64_t now_ns)
+{
+    int64_t next_ns = 0;
+
+    if (is_due(&timers->tick, now_ns)) {
+        tick(monitors);
+    }
+    next_ns = timers->tick.next_ns;
+    if (monitors->system != NULL) {
+        if (is_due(&timers->system, now_ns)) {
+            monitor_system_sample(monitors->system);
+        }
+        next_ns = earlier(next_ns, timers->system.next_ns);
+    }
+    if (monitors->iio != NULL) {
+        if (is_due(&timers->iio, now_ns)) {
+            monitor_iio_sample(monitors->iio);
+        }
+        next_ns = earlier(next_ns, timers->iio.next_ns);
+    }
+    return next_ns;
 }
 
 enum {
@@ -186,13 +253,17 @@ static void serve_fds(struct monitors *monitors, const struct pollfd fds[N_FDS])
 static void *run_thread(void *arg)
 {
     struct monitors *monitors = arg;
-    int64_t next_tick_ns = clock_mono_ns();
-    int64_t next_system_ns = next_tick_ns;
+    int64_t begin_ns = clock_mono_ns();
+    struct timers timers = {
+        .tick = {TICK_MS * NS_PER_MS,      begin_ns},
+        .system = { monitors->log.system_ns, begin_ns},
+        .iio = { monitors->log.iio_ns,    begin_ns}
+    };
 
     pthread_setname_np(pthread_self(), "bw-monitors");
     for (;;) {
         int64_t now_ns = clock_mono_ns();
-        int64_t due_ns = do_timers(monitors, now_ns, &next_tick_ns, &next_system_ns);
+        int64_t due_ns = do_timers(monitors, &timers, now_ns);
         struct pollfd fds[N_FDS];
 
         find_fds(monitors, fds);
@@ -212,7 +283,8 @@ static void *run_thread(void *arg)
 
 static bool is_anything_on(const struct log_config *log)
 {
-    return log->kernel || log->sheep || log->time || log->uart.enable || log->system_ns > 0;
+    return log->kernel || log->sheep || log->time || log->uart.enable || log->system_ns > 0
+           || log->iio_ns > 0;
 }
 
 struct monitors *monitors_create(const struct monitors_options *options, struct err *err)
@@ -236,6 +308,7 @@ struct monitors *monitors_create(const struct monitors_options *options, struct 
         return NULL;
     }
     open_sources(monitors, options);
+    open_sensors(monitors, options);
     if (pthread_create(&monitors->thread, NULL, run_thread, monitors) != 0) {
         err_set(err, ERR_SYSTEM, "thread of the monitors");
         monitors_destroy(&monitors);
@@ -260,6 +333,8 @@ void monitors_destroy(struct monitors **monitors_p)
     monitor_uart_destroy(&monitors->uart);
     monitor_kernel_destroy(&monitors->kernel);
     monitor_time_destroy(&monitors->time);
+    monitor_system_destroy(&monitors->system);
+    monitor_iio_destroy(&monitors->iio);
     if (monitors->quit_fd >= 0) {
         close(monitors->quit_fd);
     }

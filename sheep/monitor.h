@@ -25,7 +25,8 @@ struct monitors_options {
     const struct log_config *log;    /* what is on; copied */
     struct clock clock;              /* the node's */
     const char *uart_path;           /* the target's serial line; NULL: none */
-    const char *disk_path;           /* a folder on the disk whose space is watched */
+    const char *root;                /* in front of /proc and /sys; NULL: none */
+    int recorder_pid;                /* 0: unknown */
     const struct time_sources *time; /* loan until create returns; see monitor_time.h */
     monitor_post_fn post;
     void *arg;
@@ -75,31 +76,5 @@ int monitor_kernel_fd(const struct monitor_kernel *kernel);
 void monitor_kernel_ready(struct monitor_kernel *kernel);
 void monitor_kernel_tick(struct monitor_kernel *kernel); /* about every second */
 void monitor_kernel_destroy(struct monitor_kernel **kernel);
-
-/* monitor_system.c: processor, memory, disk and network once per interval. */
-enum system_column {
-    SYSTEM_CPU_PERCENT,
-    SYSTEM_RAM_AVAILABLE_PERCENT,
-    SYSTEM_RAM_USED_PERCENT,
-    SYSTEM_DISK_READS,
-    SYSTEM_DISK_WRITES,
-    SYSTEM_DISK_READ_BYTES,
-    SYSTEM_DISK_WRITTEN_BYTES,
-    SYSTEM_NET_SENT_BYTES,
-    SYSTEM_NET_RECEIVED_BYTES,
-    N_SYSTEM_COLUMNS
-};
-struct monitor_system {
-    uint64_t busy_ticks;
-    uint64_t all_ticks;
-    bool has_ticks;
-};
-void monitor_system_sample(struct monitor_system *system, const struct monitor_out *out);
-
-/* Pure parts, on the text of /proc/stat, meminfo, diskstats and net/dev. */
-void system_parse_cpu(struct monitor_system *system, const char *text, int64_t *values);
-void system_parse_memory(const char *text, int64_t *values);
-void system_parse_disks(const char *text, int64_t *values);
-void system_parse_network(const char *text, int64_t *values);
 
 #endif

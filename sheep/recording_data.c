@@ -30,15 +30,18 @@ void recording_remark(struct recording *recording, const char *format, ...)
 
 static bool is_monitor_row(const struct recorder_row *row)
 {
-    bool is_text = row->type == RLOG_TEXT
-                   && (row->stream == RLOG_STREAM_UART || row->stream == RLOG_STREAM_KERNEL
-                       || row->stream == RLOG_STREAM_SHEEP || row->stream == RLOG_STREAM_NTP);
-    bool is_row = row->type == RLOG_ROW
-                  && (row->stream == RLOG_STREAM_SYS_UTIL || row->stream == RLOG_STREAM_PTP
-                      || row->stream == RLOG_STREAM_PHC2SYS)
-                  && row->size == row->count * sizeof(int64_t);
+    static const uint32_t HAS_TEXT = 1u << RLOG_STREAM_UART | 1u << RLOG_STREAM_KERNEL
+                                     | 1u << RLOG_STREAM_SHEEP | 1u << RLOG_STREAM_NTP
+                                     | 1u << RLOG_STREAM_SYSTEM | 1u << RLOG_STREAM_IIO;
+    static const uint32_t HAS_ROWS = 1u << RLOG_STREAM_SYS_UTIL | 1u << RLOG_STREAM_PTP
+                                     | 1u << RLOG_STREAM_PHC2SYS | 1u << RLOG_STREAM_SYSTEM
+                                     | 1u << RLOG_STREAM_IIO;
+    uint32_t stream = row->stream < RLOG_N_STREAMS ? 1u << row->stream : 0;
 
-    return row->size <= RECORDER_ROW_BYTES && (is_text || is_row);
+    return row->size <= RECORDER_ROW_BYTES
+           && ((row->type == RLOG_TEXT && (stream & HAS_TEXT) != 0)
+               || (row->type == RLOG_ROW && (stream & HAS_ROWS) != 0
+                   && row->size == row->count * sizeof(int64_t)));
 }
 
 bool recording_put_row(struct recording *recording, const struct recorder_row *row)

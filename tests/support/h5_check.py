@@ -20,7 +20,7 @@ MODES = {"harvester": {"ivsample", "ivcurve", "isc_voc", "ivtrace", "ivsurface"}
          "emulator": {"ivsample", "ivtrace"}}
 TRACES = ("time", "voltage", "current")
 GROUPS = ("gpio", "uart", "sheep", "kernel", "sys_util", "ptp", "phc2sys", "ntp", "pru_util",
-          "overview", "gaps", "sync", "integrity")
+          "system", "iio", "overview", "gaps", "sync", "integrity")
 NOTES = {"S3", "S5", "S7"}
 SYNC_ATTRIBUTES = ("T_ns", "start_error_ns", "start_bound_ns")
 

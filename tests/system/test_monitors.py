@@ -102,6 +102,11 @@ def check_samples_and_bytes(flock, uart):
         levels = list(file["sheep/level"][:])
         assert got and got == b"".join(uart.sent), (len(got), len(b"".join(uart.sent)))
         assert len(file["sys_util/time"]) >= SECONDS - 1
+        # What every machine has; temperatures and the like are not for a test of a virtual one.
+        for name in ("cpu.agent", "cpu.recorder", "rss.agent", "rss.recorder"):
+            assert len(file[f"system/{name}/value"]) >= SECONDS - 2, name
+        rss = file["system/rss.agent/value"]
+        assert rss[-1] * rss.attrs["gain"] > 1e6
         return levels
 
 

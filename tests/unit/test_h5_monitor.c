@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,7 +81,8 @@ static void expect_text(const struct h5_scratch *scratch, const char *path, uint
 static void test_groups_are_there_datasets_are_not(void **state)
 {
     static const char *const GROUPS[] = { "/pru_util", "/uart", "/kernel",  "/sheep",
-                                          "/sys_util", "/ptp",  "/phc2sys", "/ntp" };
+                                          "/sys_util", "/ptp",  "/phc2sys", "/ntp",
+                                          "/system",   "/iio" };
     struct h5_scratch *scratch = *state;
 
     finish(create(scratch), 0);
@@ -298,6 +300,79 @@ static void test_what_does_not_fit_is_counted(void **state)
     assert_false(h5_has(scratch->file, "/pru_util/time"));
 }
 
+static void test_named_channels_grow_under_their_names(void **state)
+{
+    static const int64_t BOTH[] = { 3, 21500, 63, -7 };
+    static const int64_t ONE[] = { 3, 21600 };
+    static const int64_t AFTER[] = { 0, 21700 };
+    struct h5_scratch *scratch = *state;
+    struct h5_monitor *monitor = create(scratch);
+    int64_t values[3];
+
+    add_text(monitor, RLOG_STREAM_SYSTEM, 3, "0.001 -1 degC temperature.cpu", 29);
+    add_text(monitor, RLOG_STREAM_SYSTEM, 63, "1 0 n errors", 12);
+    add_row(monitor, RLOG_STREAM_SYSTEM, BOTH, 4);
+    add_row(monitor, RLOG_STREAM_SYSTEM, ONE, 2);
+    /* the other stream has names of its own; this one never got a value */
+    add_text(monitor, RLOG_STREAM_IIO, 3, "1 0 V in", 8);
+    /* an agent that started again counts anew */
+    add_text(monitor, RLOG_STREAM_SYSTEM, 0, "0.001 -1 degC temperature.cpu", 29);
+    add_row(monitor, RLOG_STREAM_SYSTEM, AFTER, 2);
+    finish(monitor, 0);
+    h5_scratch_read(scratch, "/system/temperature.cpu/value", H5T_NATIVE_INT64, values, 3, 0);
+    assert_int_equal(values[0], 21500);
+    assert_int_equal(values[1], 21600);
+    assert_int_equal(values[2], 21700);
+    assert_int_equal(h5_scratch_u64(scratch, "/system/temperature.cpu/time", 2), UTC_NS);
+    h5_scratch_expect_number(scratch, "/system/temperature.cpu/value", "gain", 0.001);
+    h5_scratch_expect_number(scratch, "/system/temperature.cpu/value", "offset", -1);
+    h5_scratch_expect_text(scratch, "/system/temperature.cpu/value", "unit", "degC");
+    h5_scratch_read(scratch, "/system/errors/value", H5T_NATIVE_INT64, values, 1, 0);
+    assert_int_equal(values[0], -7);
+    assert_false(h5_has(scratch->file, "/iio/in"));
+}
+
+static void test_channels_without_a_meaning_are_counted(void **state)
+{
+    static const int64_t VALUES[] = { 3, 1, 64, 1, -1, 1, 5, 1 };
+    struct h5_scratch *scratch = *state;
+    struct h5_monitor *monitor = create(scratch);
+
+    add_text(monitor, RLOG_STREAM_IIO, 64, "1 0 V x", 7);
+    add_text(monitor, RLOG_STREAM_IIO, 3, "1 0 V ../x", 10);
+    add_text(monitor, RLOG_STREAM_IIO, 3, "", 0);
+    add_row(monitor, RLOG_STREAM_IIO, VALUES, 2); /* 3 has no name */
+    add_text(monitor, RLOG_STREAM_IIO, 3, "1 0 V x", 7);
+    assert_int_equal(h5_monitor_ignored(monitor), 4);
+    add_text(monitor, RLOG_STREAM_IIO, 4, "2 0 V x", 7);
+    add_text(monitor, RLOG_STREAM_IIO, 4, "1 0 A x", 7);
+    add_row(monitor, RLOG_STREAM_IIO, VALUES, 3);
+    add_row(monitor, RLOG_STREAM_IIO, VALUES, 8); /* the first has, the others have not */
+    add(monitor,
+        (struct rlog_record_header){ .type = RLOG_ROW, .stream = RLOG_STREAM_IIO, .count = 2 },
+        VALUES, 8);
+    add(monitor,
+        (struct rlog_record_header){ .type = RLOG_UTIL, .stream = RLOG_STREAM_IIO, .count = 2 },
+        VALUES, 16);
+    finish(monitor, 10);
+    assert_int_equal(h5_scratch_rows(scratch, "/iio/x/value"), 1);
+}
+
+/* Names come from a driver; a log of a thousand of them must not cost a thousand datasets. */
+static void test_names_are_not_endless(void **state)
+{
+    struct h5_scratch *scratch = *state;
+    struct h5_monitor *monitor = create(scratch);
+
+    for (int i = 0; i < 100; i++) {
+        char text[32];
+
+        add_text(monitor, RLOG_STREAM_IIO, 1, text,
+                 (size_t)snprintf(text, sizeof(text), "1 0 V name%d", i));
+    }
+    finish(monitor, 36);
+}
+
 static void test_a_group_that_is_taken_is_named(void **state)
 {
     struct h5_scratch *scratch = *state;
@@ -319,6 +394,9 @@ int main(void)
         WITH_H5_SCRATCH(test_system_rows_saturate),
         WITH_H5_SCRATCH(test_utilisation_saturates),
         WITH_H5_SCRATCH(test_what_does_not_fit_is_counted),
+        WITH_H5_SCRATCH(test_named_channels_grow_under_their_names),
+        WITH_H5_SCRATCH(test_channels_without_a_meaning_are_counted),
+        WITH_H5_SCRATCH(test_names_are_not_endless),
         WITH_H5_SCRATCH(test_a_group_that_is_taken_is_named),
     };
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Monitors: the tables of /proc, and all of them in one thread. */
+/* All monitors in one thread, and the state of the kernel's clock in words. */
 #include "sheep/monitor.h"
 
 #include "sheep/monitor_time.h"
+#include "sheep/proc_parse.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -72,32 +73,6 @@ static struct pty open_pty(void)
     return pty;
 }
 
-static void test_proc_tables_are_parsed(void **state)
-{
-    struct monitor_system system = { 0 };
-    int64_t values[N_SYSTEM_COLUMNS] = { 0 };
-
-    (void)state;
-    system_parse_cpu(&system, "cpu  100 0 100 800 0 0 0 0 0 0\n", values);
-    assert_int_equal(values[SYSTEM_CPU_PERCENT], 0);
-    system_parse_cpu(&system, "cpu  130 0 120 850 0 0 0 0 0 0\n", values);
-    assert_int_equal(values[SYSTEM_CPU_PERCENT], 50);
-    system_parse_memory("MemTotal:  1000 kB\nMemFree: 1 kB\nMemAvailable:  250 kB\n", values);
-    assert_int_equal(values[SYSTEM_RAM_AVAILABLE_PERCENT], 25);
-    assert_int_equal(values[SYSTEM_RAM_USED_PERCENT], 75);
-    system_parse_disks("   8  0 sda 10 1 20 3 40 5 60 7 0 8 9\n"
-                       "   8  1 sda1 10 1 20 3 40 5 60 7 0 8 9\n"
-                       " 179  0 mmcblk0 1 0 2 0 3 0 4 0 0 0 0\n",
-                       values);
-    assert_int_equal(values[SYSTEM_DISK_READS], 11);
-    assert_int_equal(values[SYSTEM_DISK_WRITTEN_BYTES], 64 * 512);
-    system_parse_network("Inter-| Receive\n face |bytes\n    lo: 9 0 0 0 0 0 0 0 9 0\n"
-                         "  eth0: 123 1 0 0 0 0 0 0 456 1 0 0 0 0 0 0\n",
-                         values);
-    assert_int_equal(values[SYSTEM_NET_RECEIVED_BYTES], 123);
-    assert_int_equal(values[SYSTEM_NET_SENT_BYTES], 456);
-}
-
 static void test_state_of_the_kernels_clock_is_described(void **state)
 {
     struct timex clock_state = {
@@ -157,7 +132,6 @@ static void test_monitors_run_together_and_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_proc_tables_are_parsed),
         cmocka_unit_test(test_state_of_the_kernels_clock_is_described),
         cmocka_unit_test(test_monitors_run_together_and_end),
     };

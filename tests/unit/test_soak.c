@@ -239,11 +239,9 @@ static void test_a_long_run_loses_nothing_and_does_not_grow(void **state)
     uint64_t n_samples =
         (uint64_t)(wish != NULL ? strtol(wish, NULL, 10) : DEFAULT_S) * PRU_SAMPLE_RATE_HZ;
     struct log_config log = { .system_ns = SYSTEM_INTERVAL_NS, .kernel = true, .sheep = true };
-    struct monitors_options options = { .log = &log,
-                                        .clock = bench->clock,
-                                        .disk_path = bench->folder,
-                                        .post = post_row,
-                                        .arg = &soak };
+    struct monitors_options options = {
+        .log = &log, .clock = bench->clock, .post = post_row, .arg = &soak
+    };
     struct err err = { 0 };
 
     bench->plan.edges_per_block = EDGES_PER_BLOCK;

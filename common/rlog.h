@@ -6,6 +6,7 @@
 #include "common/calibration.h"
 #include "common/err.h"
 #include "common/experiment.h"
+#include "common/rlog_digest.h"
 #include "common/rlog_format.h"
 
 #include <stdbool.h>
@@ -61,7 +62,7 @@ struct rlog_position {
 };
 struct rlog_position rlog_writer_durable(const struct rlog_writer *writer);
 
-/* Appends END, syncs, and gives the digest over all segments. */
+/* Appends END (n_records and digest are filled in here), syncs, and gives the digest. */
 MUST_CHECK int rlog_writer_finish(struct rlog_writer *writer, const struct rlog_end *end,
                                   uint8_t digest[RLOG_DIGEST_BYTES], struct err *err);
 void rlog_writer_destroy(struct rlog_writer **writer);
@@ -92,6 +93,8 @@ struct rlog_record {
 struct rlog_reader *rlog_reader_open(const char *folder, struct err *err);
 void rlog_reader_close(struct rlog_reader **reader);
 const struct rlog_manifest *rlog_reader_manifest(const struct rlog_reader *reader);
+/* Of the segment of the record that was returned last. */
+const struct rlog_segment_header *rlog_reader_segment(const struct rlog_reader *reader);
 
 enum rlog_next {
     RLOG_NEXT_RECORD,
@@ -121,8 +124,8 @@ struct rlog_recovery {
 };
 MUST_CHECK int rlog_recover(const char *folder, struct rlog_recovery *result, struct err *err);
 
-/* Reads everything, checks every CRC, the order of samples against END, and gives the digest.
- */
+/* Reads everything, checks every CRC, that END's digest is that of the records in front of it,
+ * the order and number of samples, and gives the digest. */
 MUST_CHECK int rlog_verify(const char *folder, struct rlog_end *end,
                            uint8_t digest[RLOG_DIGEST_BYTES], uint64_t *bytes, struct err *err);
 

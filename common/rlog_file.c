@@ -46,7 +46,12 @@ int rlog_check_segment_header(const struct rlog_segment_header *header, uint32_t
 void rlog_seal_record(struct rlog_record_header *header, const void *payload, size_t size)
 {
     header->payload_size = (uint32_t)size;
-    header->crc32c = crc32c(crc32c(0, header, RECORD_CRC_BYTES), payload, size);
+    header->crc32c = crc32c(rlog_header_crc(header), payload, size);
+}
+
+uint32_t rlog_header_crc(const struct rlog_record_header *header)
+{
+    return crc32c(0, header, RECORD_CRC_BYTES);
 }
 
 bool rlog_is_record_header(const struct rlog_record_header *header)
@@ -57,8 +62,12 @@ bool rlog_is_record_header(const struct rlog_record_header *header)
 
 bool rlog_is_record_intact(const struct rlog_record_header *header, const void *payload)
 {
-    return header->crc32c
-           == crc32c(crc32c(0, header, RECORD_CRC_BYTES), payload, header->payload_size);
+    static const uint8_t zeros[8];
+    size_t size = header->payload_size;
+    const uint8_t *padding = (const uint8_t *)payload + size;
+
+    return header->crc32c == crc32c(rlog_header_crc(header), payload, size)
+           && memcmp(padding, zeros, rlog_padded(size) - size) == 0;
 }
 
 int rlog_write_all(int fd, const void *data, size_t size, const char *what, struct err *err)

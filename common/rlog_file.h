@@ -22,8 +22,12 @@ MUST_CHECK int rlog_check_segment_header(const struct rlog_segment_header *heade
 /* Fills payload_size and crc32c. */
 void rlog_seal_record(struct rlog_record_header *header, const void *payload, size_t size);
 
+/* The CRC with which that of the payload begins. */
+uint32_t rlog_header_crc(const struct rlog_record_header *header);
+
 /* Type, stream and size are possible at all. */
 bool rlog_is_record_header(const struct rlog_record_header *header);
+/* `payload` with its padding. */
 bool rlog_is_record_intact(const struct rlog_record_header *header, const void *payload);
 
 static inline size_t rlog_padded(size_t size)

@@ -5,14 +5,15 @@
  * 000000.seg, 000001.seg, ... Nothing is rewritten. All numbers are little-endian. A segment is
  * a segment header and then records, each a record header and its payload, padded with zeros to
  * a multiple of 8. A segment ends where the next one begins to exist, or with the END record.
- * The digest of a log is BLAKE2b-256 over the bytes of all its segments in order. */
+ * The digest of a log is BLAKE2b-256 over the headers of its segments and records in order, see
+ * common/rlog_digest.h. */
 #ifndef COMMON_RLOG_FORMAT_H
 #define COMMON_RLOG_FORMAT_H
 
 #include <stdint.h>
 
 enum {
-    RLOG_VERSION = 1,
+    RLOG_VERSION = 2,
     RLOG_SEGMENT_BYTES = 64 * 1024 * 1024, /* a segment is closed before it would exceed this */
     RLOG_CHUNK_SAMPLES = 10000,
     RLOG_MAX_PAYLOAD = 8 * 1024 * 1024,
@@ -118,6 +119,7 @@ struct rlog_end {
     uint64_t n_clamped;
     uint32_t reason; /* enum rlog_end_reason */
     uint32_t n_records;
+    uint8_t digest[RLOG_DIGEST_BYTES]; /* of all that is in front of END; of an input: zeros */
 };
 
 enum rlog_gap_cause {
@@ -170,7 +172,7 @@ struct rlog_util {
 };
 
 _Static_assert(sizeof(struct rlog_start) == 40, "start");
-_Static_assert(sizeof(struct rlog_end) == 48, "end");
+_Static_assert(sizeof(struct rlog_end) == 80, "end");
 _Static_assert(sizeof(struct rlog_gap) == 24, "gap");
 _Static_assert(sizeof(struct rlog_anchor) == 32, "anchor");
 _Static_assert(sizeof(struct rlog_overview) == 12, "overview");

@@ -17,8 +17,8 @@ struct rlog_reader {
     int fd; /* of the current segment; -1: not there yet */
     uint32_t segment;
     uint64_t offset;
-    uint8_t id[16];
-    bool has_id;
+    struct rlog_segment_header header; /* of the current segment, or of the one before it */
+    bool has_header;
     bool is_at_end;
     /* What was read of the segment from window_at on: records are small, calls are dear. */
     uint8_t *window;
@@ -86,6 +86,11 @@ const struct rlog_manifest *rlog_reader_manifest(const struct rlog_reader *reade
     return &reader->manifest;
 }
 
+const struct rlog_segment_header *rlog_reader_segment(const struct rlog_reader *reader)
+{
+    return &reader->header;
+}
+
 /* Reads size bytes at offset of the segment; fewer when they are not there yet. */
 static ssize_t read_at(const struct rlog_reader *reader, void *data, size_t size,
                        uint64_t offset, struct err *err)
@@ -143,13 +148,15 @@ static enum rlog_next open_segment(struct rlog_reader *reader, struct err *err)
     if (rlog_check_segment_header(&header, reader->segment, err) < 0) {
         return RLOG_NEXT_ERROR;
     }
-    if (reader->has_id && memcmp(reader->id, header.recording_id, sizeof(reader->id)) != 0) {
+    if (reader->has_header
+        && memcmp(reader->header.recording_id, header.recording_id, sizeof(header.recording_id))
+               != 0) {
         err_set(err, ERR_CORRUPT, "%s: segment %u is of another recording", reader->folder,
                 reader->segment);
         return RLOG_NEXT_ERROR;
     }
-    memcpy(reader->id, header.recording_id, sizeof(reader->id));
-    reader->has_id = true;
+    reader->header = header;
+    reader->has_header = true;
     reader->offset = sizeof(header);
     reader->window_size = 0;
     return RLOG_NEXT_RECORD;
@@ -241,7 +248,8 @@ static enum rlog_next read_record(struct rlog_reader *reader, struct rlog_record
     }
     record->payload = data + sizeof(*header);
     if (!rlog_is_record_intact(header, record->payload)) {
-        err_set(err, ERR_CORRUPT, "%s: segment %u, byte %llu: a record's checksum is wrong",
+        err_set(err, ERR_CORRUPT,
+                "%s: segment %u, byte %llu: a record's checksum or padding is wrong",
                 reader->folder, reader->segment, (unsigned long long)at);
         return RLOG_NEXT_ERROR;
     }

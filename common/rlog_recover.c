@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +25,26 @@ struct survey {
     uint32_t window; /* samples of one row, see struct rlog_manifest */
     uint64_t n_planned;
     bool has_only_overview;
+    uint64_t bytes; /* of all segments, up to there */
+    struct rlog_digest *digest;
+    uint8_t digest_before[RLOG_DIGEST_BYTES]; /* of what is in front of END */
 };
+
+static int begin_survey(struct survey *survey, const struct rlog_manifest *manifest,
+                        struct err *err)
+{
+    *survey = (struct survey){ .offset = sizeof(struct rlog_segment_header),
+                               .window = record_window(&manifest->config.record),
+                               .n_planned = manifest->n_planned,
+                               .has_only_overview = manifest->config.record.overview_only,
+                               .digest = rlog_digest_create() };
+    return survey->digest == NULL ? err_set(err, ERR_MEMORY, "survey of a log") : 0;
+}
+
+static void end_survey(struct survey *survey)
+{
+    rlog_digest_destroy(&survey->digest);
+}
 
 /* What a row or an entry of the overview may stand for less than it seems to. */
 static uint64_t slack(const struct survey *survey)
@@ -79,9 +97,32 @@ static void take_gap(struct survey *survey, const struct rlog_record *record)
     }
 }
 
+static void count_segment(struct survey *survey, const struct rlog_segment_header *header)
+{
+    if (header->number > 0) {
+        rlog_digest_next_segment(survey->digest);
+    }
+    rlog_digest_update(survey->digest, header, sizeof(*header));
+    survey->bytes += sizeof(*header);
+}
+
+static void count_record(struct survey *survey, const struct rlog_record_header *header)
+{
+    rlog_digest_record(survey->digest, header);
+    survey->bytes += sizeof(*header) + rlog_padded(header->payload_size);
+    survey->counted.n_records++;
+}
+
+static void take_end(struct survey *survey, const struct rlog_record *record)
+{
+    if (record->header.payload_size == sizeof(survey->said)) {
+        memcpy(&survey->said, record->payload, sizeof(survey->said));
+    }
+    rlog_digest_get(survey->digest, survey->digest_before);
+}
+
 static void take_record(struct survey *survey, const struct rlog_record *record)
 {
-    survey->counted.n_records++;
     survey->segment = record->segment;
     survey->offset =
         record->offset + sizeof(record->header) + rlog_padded(record->header.payload_size);
@@ -96,9 +137,7 @@ static void take_record(struct survey *survey, const struct rlog_record *record)
         take_gap(survey, record);
         break;
     case RLOG_END:
-        if (record->header.payload_size == sizeof(survey->said)) {
-            memcpy(&survey->said, record->payload, sizeof(survey->said));
-        }
+        take_end(survey, record);
         break;
     case RLOG_OVERVIEW:
         take_overview(survey, &record->header);
@@ -112,6 +151,7 @@ static void take_record(struct survey *survey, const struct rlog_record *record)
     case RLOG_PRODUCT:
         break;
     }
+    count_record(survey, &record->header);
 }
 
 static int survey_log(const char *folder, struct survey *survey, struct err *why,
@@ -119,70 +159,27 @@ static int survey_log(const char *folder, struct survey *survey, struct err *why
 {
     struct rlog_reader *reader = rlog_reader_open(folder, err);
     struct rlog_record record = { 0 };
+    struct rlog_segment_header first;
 
     if (reader == NULL) {
         return -1;
     }
-    const struct rlog_manifest *manifest = rlog_reader_manifest(reader);
-
-    *survey = (struct survey){ .offset = sizeof(struct rlog_segment_header),
-                               .window = record_window(&manifest->config.record),
-                               .n_planned = manifest->n_planned,
-                               .has_only_overview = manifest->config.record.overview_only };
+    if (begin_survey(survey, rlog_reader_manifest(reader), err) < 0) {
+        rlog_reader_close(&reader);
+        return -1;
+    }
     while ((survey->last = rlog_reader_next(reader, &record, why)) == RLOG_NEXT_RECORD) {
+        if (record.offset == sizeof(struct rlog_segment_header)) {
+            count_segment(survey, rlog_reader_segment(reader));
+        }
         take_record(survey, &record);
+    }
+    if (survey->bytes == 0) { /* END comes into the first segment, whatever else is there */
+        first = rlog_make_segment_header(0, rlog_reader_segment(reader)->recording_id);
+        count_segment(survey, &first);
     }
     rlog_reader_close(&reader);
     return 0;
-}
-
-static int digest_segment(crypto_generichash_state *state, const char *path, uint64_t *bytes,
-                          struct err *err)
-{
-    uint8_t *block = malloc(65536);
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    ssize_t n = 0;
-    int result = 0;
-
-    if (block == NULL || fd < 0) {
-        result = block == NULL ? err_set(err, ERR_MEMORY, "%s", path)
-                               : err_set_errno(err, "%s", path);
-    } else {
-        while ((n = read(fd, block, 65536)) > 0) {
-            crypto_generichash_update(state, block, (size_t)n);
-            *bytes += (uint64_t)n;
-        }
-        if (n < 0) {
-            result = err_set_errno(err, "%s", path);
-        }
-    }
-    if (fd >= 0) {
-        close(fd);
-    }
-    free(block);
-    return result;
-}
-
-static int digest_log(const char *folder, uint32_t n_segments,
-                      uint8_t digest[RLOG_DIGEST_BYTES], uint64_t *bytes, struct err *err)
-{
-    crypto_generichash_state *state = sodium_malloc(sizeof(*state));
-    int result = 0;
-
-    if (state == NULL) {
-        return err_set(err, ERR_MEMORY, "digest of %s", folder);
-    }
-    crypto_generichash_init(state, NULL, 0, RLOG_DIGEST_BYTES);
-    *bytes = 0;
-    for (uint32_t i = 0; i < n_segments && result == 0; i++) {
-        char path[PATH_MAX];
-
-        rlog_segment_path(folder, i, path, sizeof(path));
-        result = digest_segment(state, path, bytes, err);
-    }
-    crypto_generichash_final(state, digest, RLOG_DIGEST_BYTES);
-    sodium_free(state);
-    return result;
 }
 
 static bool segment_exists(const char *folder, uint32_t number)
@@ -193,12 +190,13 @@ static bool segment_exists(const char *folder, uint32_t number)
     return access(path, F_OK) == 0;
 }
 
-static int append_record(int fd, uint8_t type, uint8_t stream, const void *payload, size_t size,
-                         struct err *err)
+static int append_record(int fd, struct survey *survey, enum rlog_type type,
+                         const void *payload, size_t size, struct err *err)
 {
-    struct rlog_record_header header = { .type = type, .stream = stream };
+    struct rlog_record_header header = { .type = (uint8_t)type, .stream = RLOG_STREAM_NONE };
 
     rlog_seal_record(&header, payload, size);
+    count_record(survey, &header);
     if (rlog_write_all(fd, &header, sizeof(header), "the end of a log", err) < 0) {
         return -1;
     }
@@ -215,13 +213,23 @@ static int append_cut_gaps(int fd, struct survey *survey, struct err *err)
         if (!survey->has_samples[i] || first >= survey->counted.n_samples) {
             continue;
         }
-        if (append_record(fd, RLOG_GAP, RLOG_STREAM_NONE, &gap, sizeof(gap), err) < 0) {
+        if (append_record(fd, survey, RLOG_GAP, &gap, sizeof(gap), err) < 0) {
             return -1;
         }
-        survey->counted.n_records++;
         survey->counted.n_gap_samples += gap.n_samples;
     }
     return 0;
+}
+
+static int append_end(int fd, struct survey *survey, struct err *err)
+{
+    struct rlog_end end = survey->counted;
+
+    end.reason = RLOG_END_INTERRUPTED;
+    end.n_records++;
+    rlog_digest_get(survey->digest, end.digest);
+    survey->said = end;
+    return append_record(fd, survey, RLOG_END, &end, sizeof(end), err);
 }
 
 /* Opens the last segment without its torn tail; a segment without a whole header begins anew.
@@ -288,10 +296,7 @@ static int close_log(const char *folder, struct survey *survey, struct rlog_reco
     }
     if (drop_empty_segments(folder, survey->segment, &dropped_bytes, err) == 0
         && append_cut_gaps(fd, survey, err) == 0) {
-        survey->counted.reason = RLOG_END_INTERRUPTED;
-        survey->counted.n_records++;
-        status = append_record(fd, RLOG_END, RLOG_STREAM_NONE, &survey->counted,
-                               sizeof(survey->counted), err);
+        status = append_end(fd, survey, err);
     }
     if (status == 0 && fsync(fd) < 0) {
         status = err_set_errno(err, "sync of %s", folder);
@@ -301,37 +306,38 @@ static int close_log(const char *folder, struct survey *survey, struct rlog_reco
     return status < 0 ? -1 : rlog_sync_folder(folder, err);
 }
 
+/* Closes what is not closed. */
+static int conclude(const char *folder, struct survey *survey, const struct err *why,
+                    struct rlog_recovery *result, struct err *err)
+{
+    result->was_closed = survey->last == RLOG_NEXT_END;
+    if (result->was_closed) {
+        return 0;
+    }
+    /* Damage before the last segment is not a torn tail: that one was synced long ago. */
+    if (survey->last == RLOG_NEXT_ERROR && segment_exists(folder, survey->segment + 2)) {
+        *err = *why;
+        return -1;
+    }
+    return close_log(folder, survey, result, err);
+}
+
 int rlog_recover(const char *folder, struct rlog_recovery *result, struct err *err)
 {
     struct survey survey = { 0 };
     struct err why = { 0 };
+    int status = -1;
 
     *result = (struct rlog_recovery){ 0 };
-    if (sodium_init() < 0) {
-        return err_set(err, ERR_SYSTEM, "no source of randomness");
-    }
-    if (survey_log(folder, &survey, &why, err) < 0) {
-        return -1;
-    }
-    if (survey.last == RLOG_NEXT_END) {
-        result->was_closed = true;
+    if (survey_log(folder, &survey, &why, err) == 0
+        && conclude(folder, &survey, &why, result, err) == 0) {
         result->end = survey.said;
-    } else {
-        char path[PATH_MAX];
-        struct stat info = { 0 };
-
-        /* Damage before the last segment is not a torn tail: that one was synced long ago. */
-        rlog_segment_path(folder, survey.segment + 2, path, sizeof(path));
-        if (survey.last == RLOG_NEXT_ERROR && stat(path, &info) == 0) {
-            *err = why;
-            return -1;
-        }
-        if (close_log(folder, &survey, result, err) < 0) {
-            return -1;
-        }
-        result->end = survey.counted;
+        result->bytes = survey.bytes;
+        rlog_digest_get(survey.digest, result->digest);
+        status = 0;
     }
-    return digest_log(folder, survey.segment + 1, result->digest, &result->bytes, err);
+    end_survey(&survey);
+    return status;
 }
 
 static int compare_with_end(const char *folder, const struct survey *survey, struct err *err)
@@ -351,7 +357,42 @@ static int compare_with_end(const char *folder, const struct survey *survey, str
                        (unsigned long long)counted->n_samples, said->n_records,
                        (unsigned long long)said->n_edges, (unsigned long long)said->n_samples);
     }
+    if (memcmp(said->digest, survey->digest_before, sizeof(said->digest)) != 0) {
+        return err_set(err, ERR_CORRUPT,
+                       "%s: its records are not those that were there when it was closed",
+                       folder);
+    }
     return 0;
+}
+
+static int compare_with_disk(const char *folder, const struct survey *survey, struct err *err)
+{
+    char path[PATH_MAX];
+    struct stat info = { 0 };
+
+    if (segment_exists(folder, survey->segment + 1)) {
+        return err_set(err, ERR_CORRUPT, "%s: a segment follows the last one", folder);
+    }
+    rlog_segment_path(folder, survey->segment, path, sizeof(path));
+    if (stat(path, &info) < 0 || (uint64_t)info.st_size != survey->offset) {
+        return err_set(err, ERR_CORRUPT, "%s: bytes follow its END", folder);
+    }
+    return 0;
+}
+
+static int check_survey(const char *folder, const struct survey *survey, const struct err *why,
+                        struct err *err)
+{
+    if (survey->last == RLOG_NEXT_ERROR) {
+        *err = *why;
+        return -1;
+    }
+    if (survey->last == RLOG_NEXT_WAIT) {
+        return err_set(err, ERR_CORRUPT, "%s: not closed; `herd verify --repair` closes it",
+                       folder);
+    }
+    return compare_with_end(folder, survey, err) < 0 ? -1
+                                                     : compare_with_disk(folder, survey, err);
 }
 
 int rlog_verify(const char *folder, struct rlog_end *end, uint8_t digest[RLOG_DIGEST_BYTES],
@@ -359,34 +400,17 @@ int rlog_verify(const char *folder, struct rlog_end *end, uint8_t digest[RLOG_DI
 {
     struct survey survey = { 0 };
     struct err why = { 0 };
+    int status = -1;
 
-    if (sodium_init() < 0 || survey_log(folder, &survey, &why, err) < 0) {
-        return -1;
+    if (survey_log(folder, &survey, &why, err) == 0
+        && check_survey(folder, &survey, &why, err) == 0) {
+        *end = survey.said;
+        *bytes = survey.bytes;
+        rlog_digest_get(survey.digest, digest);
+        status = 0;
     }
-    if (survey.last == RLOG_NEXT_ERROR) {
-        *err = why;
-        return -1;
-    }
-    if (survey.last == RLOG_NEXT_WAIT) {
-        return err_set(err, ERR_CORRUPT, "%s: not closed; `herd verify --repair` closes it",
-                       folder);
-    }
-    *end = survey.said;
-    if (compare_with_end(folder, &survey, err) < 0
-        || digest_log(folder, survey.segment + 1, digest, bytes, err) < 0) {
-        return -1;
-    }
-    if (segment_exists(folder, survey.segment + 1)) {
-        return err_set(err, ERR_CORRUPT, "%s: a segment follows the last one", folder);
-    }
-    char path[PATH_MAX];
-    struct stat info = { 0 };
-
-    rlog_segment_path(folder, survey.segment, path, sizeof(path));
-    if (stat(path, &info) < 0 || (uint64_t)info.st_size != survey.offset) {
-        return err_set(err, ERR_CORRUPT, "%s: bytes follow its END", folder);
-    }
-    return 0;
+    end_survey(&survey);
+    return status;
 }
 
 static bool is_ours(const char *name)

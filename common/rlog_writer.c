@@ -30,7 +30,7 @@ struct rlog_writer {
     uint32_t n_records;
     uint8_t *buffer;
     size_t fill;
-    crypto_generichash_state *digest;
+    struct rlog_digest *digest;
 };
 
 static int open_segment(const struct rlog_writer *writer, uint32_t number, struct err *err)
@@ -54,7 +54,6 @@ static int flush(struct rlog_writer *writer, struct err *err)
         return 0;
     }
     writer->fill = 0;
-    crypto_generichash_update(writer->digest, writer->buffer, size);
     return rlog_write_all(writer->fd, writer->buffer, size, writer->folder, err);
 }
 
@@ -84,6 +83,7 @@ static int begin_segment(struct rlog_writer *writer, struct err *err)
     struct rlog_segment_header header = rlog_make_segment_header(writer->segment, writer->id);
 
     writer->offset = 0;
+    rlog_digest_update(writer->digest, &header, sizeof(header));
     return put(writer, &header, sizeof(header), err);
 }
 
@@ -105,6 +105,7 @@ static int next_segment(struct rlog_writer *writer, struct err *err)
     writer->next_fd = -1;
     writer->before_bytes += writer->offset;
     writer->segment++;
+    rlog_digest_next_segment(writer->digest);
     return begin_segment(writer, err);
 }
 
@@ -149,14 +150,13 @@ struct rlog_writer *rlog_writer_create(const char *folder, const struct rlog_man
         goto fail;
     }
     randombytes_buf(writer->id, sizeof(writer->id));
-    writer->digest = sodium_malloc(sizeof(*writer->digest));
+    writer->digest = rlog_digest_create();
     if (writer->digest == NULL || posix_memalign(&buffer, BUFFER_ALIGN, BUFFER_BYTES) != 0) {
         err_set(err, ERR_MEMORY, "log %s", folder);
         goto fail;
     }
     writer->buffer = buffer;
     memset(writer->buffer, 0, BUFFER_BYTES); /* touched now, not while running */
-    crypto_generichash_init(writer->digest, NULL, 0, RLOG_DIGEST_BYTES);
     if (make_folder(writer, manifest, err) < 0) {
         goto fail;
     }
@@ -186,6 +186,7 @@ int rlog_writer_append(struct rlog_writer *writer, struct rlog_record_header hea
         return -1;
     }
     rlog_seal_record(&header, payload, size);
+    rlog_digest_record(writer->digest, &header);
     writer->n_records++;
     if (put(writer, &header, sizeof(header), err) < 0 || put(writer, payload, size, err) < 0) {
         return -1;
@@ -226,6 +227,7 @@ int rlog_writer_finish(struct rlog_writer *writer, const struct rlog_end *end,
     char path[PATH_MAX];
 
     last.n_records = writer->n_records + 1;
+    rlog_digest_get(writer->digest, last.digest);
     if (rlog_writer_append(writer, header, &last, sizeof(last), err) < 0) {
         return -1;
     }
@@ -239,7 +241,7 @@ int rlog_writer_finish(struct rlog_writer *writer, const struct rlog_end *end,
     if (rlog_writer_sync(writer, err) < 0) {
         return -1;
     }
-    crypto_generichash_final(writer->digest, digest, RLOG_DIGEST_BYTES);
+    rlog_digest_get(writer->digest, digest);
     return rlog_sync_folder(writer->folder, err);
 }
 
@@ -257,9 +259,7 @@ void rlog_writer_destroy(struct rlog_writer **writer_p)
         close(writer->next_fd);
     }
     free(writer->buffer);
-    if (writer->digest != NULL) {
-        sodium_free(writer->digest);
-    }
+    rlog_digest_destroy(&writer->digest);
     free(writer);
     *writer_p = NULL;
 }

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +18,7 @@ enum {
 };
 
 struct collect {
-    crypto_generichash_state digest; /* first: it is aligned to a cache line */
+    struct rlog_digest *digest;
     char folder[PATH_SIZE];
     char log[PROTO_NAME_SIZE];
     int fd; /* of `segment`, -1 */
@@ -51,7 +50,7 @@ static void manifest_path(const struct collect *collect, char *path, size_t size
 
 static void begin_digest(struct collect *collect)
 {
-    crypto_generichash_init(&collect->digest, NULL, 0, RLOG_DIGEST_BYTES);
+    rlog_digest_reset(collect->digest);
     collect->segment = 0;
     collect->offset = 0;
     collect->total = 0;
@@ -77,6 +76,14 @@ static void close_segment(struct collect *collect)
     }
 }
 
+static void next_segment(struct collect *collect)
+{
+    close_segment(collect);
+    rlog_digest_next_segment(collect->digest);
+    collect->segment++;
+    collect->offset = 0;
+}
+
 static int digest_segment(struct collect *collect, struct err *err)
 {
     uint8_t *bytes = malloc(READ_BYTES);
@@ -86,7 +93,7 @@ static int digest_segment(struct collect *collect, struct err *err)
         return err_set(err, ERR_MEMORY, "a segment");
     }
     while ((n = pread(collect->fd, bytes, READ_BYTES, (off_t)collect->offset)) > 0) {
-        crypto_generichash_update(&collect->digest, bytes, (unsigned long long)n);
+        rlog_digest_update(collect->digest, bytes, (size_t)n);
         collect->offset += (uint64_t)n;
         collect->total += (uint64_t)n;
     }
@@ -109,9 +116,7 @@ static int resume(struct collect *collect, struct err *err)
         if (access(path, F_OK) < 0) {
             break;
         }
-        close_segment(collect);
-        collect->segment++;
-        collect->offset = 0;
+        next_segment(collect);
     }
     return 0;
 }
@@ -126,6 +131,11 @@ struct collect *collect_open(const char *folder, const char *log, struct err *er
         return NULL;
     }
     collect->fd = -1;
+    collect->digest = rlog_digest_create();
+    if (collect->digest == NULL) {
+        err_set(err, ERR_MEMORY, "the copy of a log");
+        goto fail;
+    }
     collect->window = COLLECT_CREDIT;
     snprintf(collect->log, sizeof(collect->log), "%s", log);
     if (snprintf(collect->folder, sizeof(collect->folder), "%s", folder)
@@ -150,6 +160,7 @@ void collect_close(struct collect **collect)
         return;
     }
     close_segment(*collect);
+    rlog_digest_destroy(&(*collect)->digest);
     free(*collect);
     *collect = NULL;
 }
@@ -267,7 +278,7 @@ static int append(struct collect *collect, struct proto_frame payload, struct er
         }
         done += (size_t)n;
     }
-    crypto_generichash_update(&collect->digest, payload.data, payload.size);
+    rlog_digest_update(collect->digest, payload.data, payload.size);
     collect->offset += payload.size;
     collect->total += payload.size;
     collect->received += payload.size;
@@ -323,9 +334,7 @@ int collect_take(struct collect *collect, const struct body_data *body,
         if (collect->fd >= 0 && fdatasync(collect->fd) < 0) {
             return err_set_errno(err, "%s", collect->folder);
         }
-        close_segment(collect);
-        collect->segment++;
-        collect->offset = 0;
+        next_segment(collect);
     }
     return 0;
 }
@@ -376,10 +385,9 @@ const char *collect_log(const struct collect *collect)
 
 void collect_digest(const struct collect *collect, char text[DIGEST_TEXT_SIZE])
 {
-    crypto_generichash_state state = collect->digest;
     uint8_t digest[RLOG_DIGEST_BYTES];
 
-    crypto_generichash_final(&state, digest, sizeof(digest));
+    rlog_digest_get(collect->digest, digest);
     rlog_digest_text(digest, text);
 }
 

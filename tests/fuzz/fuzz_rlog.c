@@ -48,6 +48,8 @@ static void seal_all(uint8_t *bytes, size_t size)
         if (rlog_padded(header.payload_size) > left) {
             header.payload_size = (uint32_t)(left & ~(size_t)7);
         }
+        memset(bytes + at + sizeof(header) + header.payload_size, 0,
+               rlog_padded(header.payload_size) - header.payload_size);
         rlog_seal_record(&header, bytes + at + sizeof(header), header.payload_size);
         memcpy(bytes + at, &header, sizeof(header));
         at += sizeof(header) + rlog_padded(header.payload_size);
@@ -128,9 +130,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     (void)!rlog_verify(folder, &end, digest, &bytes, &err);
-    /* what recovery closed, reads to its end */
+    /* what recovery closed, reads to its end, and has the digest that recovery said */
     if (rlog_recover(folder, &recovery, &err) == 0 && !recovery.was_closed) {
-        if (rlog_recover(folder, &recovery, &err) < 0 || !recovery.was_closed) {
+        memcpy(digest, recovery.digest, sizeof(digest));
+        if (rlog_recover(folder, &recovery, &err) < 0 || !recovery.was_closed
+            || memcmp(digest, recovery.digest, sizeof(digest)) != 0) {
             abort();
         }
     }

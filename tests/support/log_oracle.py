@@ -2,13 +2,16 @@
 """The truth of a run, from the recording logs on the nodes' disks, and what herd said of it.
 
 Independent of the project's code: the log's format is common/rlog_format.h's. The digest over the
-segments is computed here and must be the one in herd's manifest, so that "valid" means: these very
-bytes are on the node's disk and have every sample."""
+headers is computed here and must be the one in herd's manifest, and every payload must have the CRC
+in its header, so that "valid" means: these very bytes are on the node's disk and have every sample."""
 import glob
 import hashlib
 import os
 import struct
 
+import crcmod.predefined
+
+crc32c = crcmod.predefined.mkCrcFun("crc-32c")
 SEGMENT_HEADER = struct.Struct("<8sII16sII")
 RECORD_HEADER = struct.Struct("<BBHIQII")
 START = struct.Struct("<qqIIQQ")
@@ -29,25 +32,27 @@ class Log:
         self.rows = {name: 0 for name in STREAMS.values()}
         self.is_contiguous = True
         self.is_torn = False
-        digest = hashlib.blake2b(digest_size=32)
+        self.headers = hashlib.blake2b(digest_size=32)
         for path in sorted(glob.glob(os.path.join(folder, "*.seg"))):
             with open(path, "rb") as file:
                 data = file.read()
-            digest.update(data)
             self.read_segment(data)
-        self.digest = digest.hexdigest()
+        self.digest = self.headers.hexdigest()
 
     def read_segment(self, data):
         if len(data) < SEGMENT_HEADER.size or data[:8] != MAGIC:
             self.is_torn = True
             return
         at = SEGMENT_HEADER.size
+        self.headers.update(data[:at])
         while at + RECORD_HEADER.size <= len(data):
-            kind, stream, _, count, first, size, _ = RECORD_HEADER.unpack_from(data, at)
+            header = data[at:at + RECORD_HEADER.size]
+            kind, stream, _, count, first, size, crc = RECORD_HEADER.unpack(header)
             at += RECORD_HEADER.size
-            if kind == 0 or at + size > len(data):
+            if kind == 0 or at + size > len(data) or crc32c(header[:-4] + data[at:at + size]) != crc:
                 self.is_torn = True
                 return
+            self.headers.update(header)
             self.take(kind, stream, count, first, data[at:at + size])
             at += (size + 7) // 8 * 8
 

@@ -39,7 +39,8 @@ static void test_harvest_has_every_sample(void **state)
     assert_in_range(content.n_anchors, 2, 3);
     assert_int_equal(content.end.n_samples, 200000);
     assert_int_equal(content.end.reason, RLOG_END_COMPLETE);
-    assert_memory_equal(&content.end, &bench->page.end, sizeof(content.end));
+    /* all but the digest, which is the writer's */
+    assert_memory_equal(&content.end, &bench->page.end, offsetof(struct rlog_end, digest));
 }
 
 static void test_odd_end_and_raw_storage_streams(void **state)

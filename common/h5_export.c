@@ -441,8 +441,9 @@ static int find_group(const struct exporter *exporter, char *group, size_t size,
     }
     snprintf(path, sizeof(path), "%s/time", group);
     if (!h5_has(exporter->file, path)) {
-        return err_set(err, ERR_INPUT, "%s: has nothing of channel '%s'", exporter->job->path,
-                       channel);
+        return err_set(err, ERR_INPUT,
+                       "%s: has nothing of channel '%s'; herd export --help names them",
+                       exporter->job->path, channel);
     }
     return 0;
 }

@@ -146,7 +146,8 @@ int wire_connect(zsock_t *socket, const char *endpoint, const char *server_key,
                  const char *peer_id, struct err *err)
 {
     if (!key_text_is_valid(server_key)) {
-        return err_set(err, ERR_INPUT, "%s: its public key is not known", endpoint);
+        return err_set(err, ERR_INPUT,
+                       "%s: its public key is not known; herd enroll fetches it", endpoint);
     }
     if (set_text(socket, ZMQ_CURVE_SERVERKEY, server_key, err) < 0
         || (peer_id != NULL && set_text(socket, ZMQ_CONNECT_ROUTING_ID, peer_id, err) < 0)

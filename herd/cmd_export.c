@@ -104,6 +104,10 @@ static int write_export(struct request *request)
     if (result < 0) {
         return cmd_fail(request->options, "export", &err);
     }
+    if (n_rows == 0 && !request->options->is_quiet && !request->options->is_json) {
+        fprintf(stderr, "herd export: nothing of channel '%s' between start and end\n",
+                request->job.channel);
+    }
     if (request->output != NULL && !request->options->is_quiet) {
         if (request->options->is_json) {
             printf("{\"rows\": %llu}\n", (unsigned long long)n_rows);

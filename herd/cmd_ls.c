@@ -302,8 +302,10 @@ static int decide_and_remove(const struct shelf *shelf, bool is_forced, bool is_
 
     if (count == 0) {
         if (status == EXIT_ALL_VALID) {
-            fprintf(stderr, "herd rm: no recording of that name\n");
-            return EXIT_USAGE;
+            struct err err = { 0 };
+
+            err_set(&err, ERR_NOT_FOUND, "no recording of that name; herd ls lists them");
+            return cmd_fail(shelf->options, "rm", &err);
         }
         return status;
     }

@@ -174,6 +174,11 @@ static int retrieve(struct retrieval *retrieval)
         retrieval->status = cmd_fail(retrieval->options, "retrieve", &err);
     } else if (retrieval->n_served == 0) {
         retrieval->status = EXIT_NOBODY;
+    } else if (retrieval->n_found == 0 && retrieval->n_patterns > 0
+               && retrieval->status == EXIT_ALL_VALID) {
+        err_set(&err, ERR_NOT_FOUND,
+                "no recording of that name that has ended; herd ls lists them");
+        retrieval->status = cmd_fail(retrieval->options, "retrieve", &err);
     } else if (retrieval->n_found == 0 && retrieval->status == EXIT_ALL_VALID
                && !retrieval->options->is_json && !retrieval->options->is_quiet) {
         puts("nothing to retrieve");

@@ -50,6 +50,7 @@ enum {
     OPTION_STOP,
     READY_BASE_MS = 20000,
     READY_PER_NODE_MS = 200,
+    QUOTE_SIZE = 200,
     LOOK_MS = 200,
     DEFAULT_COUNT = 4,
 };
@@ -238,8 +239,34 @@ static int start_all(const struct inventory *inventory, const struct request *re
     return 0;
 }
 
+/* The last line that the first silent sheep logged; "" when there is none. */
+static void quote_log(const struct inventory *inventory, const struct ask *ask,
+                      const struct request *request, char text[QUOTE_SIZE])
+{
+    char path[PATH_MAX];
+    struct err err = { 0 };
+    size_t i = 0;
+    FILE *stream = NULL;
+
+    text[0] = '\0';
+    while (i < inventory->n_nodes && ask_state(ask, i) == ASK_ANSWERED) {
+        i++;
+    }
+    if (i < inventory->n_nodes
+        && farm_path(path, sizeof(path), request->plan.folder, inventory->nodes[i].name,
+                     "sheep.log", &err)
+               == 0) {
+        stream = fopen(path, "re");
+    }
+    while (stream != NULL && fgets(text, QUOTE_SIZE, stream) != NULL) {}
+    text[strcspn(text, "\n")] = '\0';
+    if (stream != NULL) {
+        fclose(stream);
+    }
+}
+
 static int wait_welcome(const struct inventory *inventory, const struct key_pair *key,
-                        struct agents *agents, struct err *err)
+                        const struct request *request, struct agents *agents, struct err *err)
 {
     bool *everybody = malloc((inventory->n_nodes + 1) * sizeof(*everybody));
     int timeout_ms = READY_BASE_MS + READY_PER_NODE_MS * (int)inventory->n_nodes;
@@ -253,11 +280,15 @@ static int wait_welcome(const struct inventory *inventory, const struct key_pair
     ask = ask_open(inventory, everybody, key, err);
     if (ask != NULL) {
         size_t n_ready = ask_hello(ask, timeout_ms, has_loss, agents);
+        char text[QUOTE_SIZE];
 
-        result = n_ready == inventory->n_nodes
-                     ? 0
-                     : err_set(err, ERR_STATE, "%zu of %zu sheep became ready", n_ready,
-                               inventory->n_nodes);
+        if (n_ready == inventory->n_nodes) {
+            result = 0;
+        } else {
+            quote_log(inventory, ask, request, text);
+            err_set(err, ERR_STATE, "%zu of %zu sheep became ready%s%s", n_ready,
+                    inventory->n_nodes, text[0] != '\0' ? ": " : "", text);
+        }
     }
     ask_close(&ask);
     free(everybody);
@@ -273,7 +304,7 @@ static int wait_ready(const struct inventory *inventory, const struct request *r
 
     if (farm_path(path, sizeof(path), request->plan.folder, NULL, "herd.key", err) == 0
         && key_load(&key, path, err) == 0) {
-        result = wait_welcome(inventory, &key, agents, err);
+        result = wait_welcome(inventory, &key, request, agents, err);
         key_wipe(&key);
     }
     if (result < 0) {

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const char USAGE[] =
     "Usage: herd verify [options] PATH...\n\n"
@@ -114,6 +115,14 @@ static void report(const char *path, const struct proof *proof)
     }
 }
 
+static bool is_log(const char *folder)
+{
+    char path[PATH_MAX];
+
+    return snprintf(path, sizeof(path), "%s/manifest.yaml", folder) < (int)sizeof(path)
+           && access(path, F_OK) == 0;
+}
+
 static int verify_one(const struct cmd_options *options, const char *path, bool repairs)
 {
     struct proof proof = { 0 };
@@ -123,6 +132,8 @@ static int verify_one(const struct cmd_options *options, const char *path, bool 
 
     if (stat(path, &info) < 0) {
         err_set_errno(&err, "%s", path);
+    } else if (S_ISDIR(info.st_mode) && !is_log(path)) {
+        err_set(&err, ERR_INPUT, "%s: this folder is no recording log (NAME.rlog)", path);
     } else if (S_ISDIR(info.st_mode)) {
         result = verify_log(path, repairs, &proof, &err);
     } else {

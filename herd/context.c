@@ -181,7 +181,10 @@ static int select_nodes(struct context *context, const char *limit, const char *
         context->n_selected += context->selected[i] ? 1 : 0;
     }
     if (context->n_selected == 0) {
-        return err_set(err, ERR_INPUT, "no node is meant");
+        return limit != NULL && nodes != NULL
+                   ? err_set(err, ERR_INPUT, "--limit %.200s and '%.200s' share no node", limit,
+                             nodes)
+                   : err_set(err, ERR_INPUT, "the inventory has no nodes");
     }
     return 0;
 }

@@ -259,8 +259,13 @@ static int mend(struct journal *journal, struct err *err)
 
 struct journal *journal_open(const char *state_folder, const char *id, struct err *err)
 {
-    struct journal *journal = open_locked(state_folder, id, 0, err);
+    struct journal *journal = NULL;
 
+    if (!journal_exists(state_folder, id)) {
+        err_set(err, ERR_NOT_FOUND, "no run '%.80s'; herd attach --list shows them", id);
+        return NULL;
+    }
+    journal = open_locked(state_folder, id, 0, err);
     if (journal != NULL && mend(journal, err) < 0) {
         journal_close(&journal);
     }

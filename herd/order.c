@@ -106,7 +106,8 @@ int order_give(const struct cmd_options *options, const struct context *context,
 int order_take_nodes(struct cli_scan *scan, bool is_all, const char **nodes)
 {
     if (scan->n_operands > 1 || (scan->n_operands == 1) == is_all) {
-        return cmd_misuse(scan->global, scan->argv[0], "either one set of nodes, or --all");
+        return cmd_misuse(scan->global, scan->argv[0],
+                          "either one set of nodes (a,b or sheep[0-3]), or --all");
     }
     *nodes = scan->n_operands == 1 ? scan->argv[scan->at] : NULL;
     return 0;

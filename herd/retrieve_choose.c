@@ -54,8 +54,11 @@ static const char *time_of(const char *log, const char *node, char text[PROTO_NA
 {
     int length = shared_length(log, node);
 
-    snprintf(text, PROTO_NAME_SIZE, "%.*s", length > TIME_TEXT_LENGTH ? TIME_TEXT_LENGTH : 0,
-             log + length - TIME_TEXT_LENGTH);
+    text[0] = '\0';
+    if (length > TIME_TEXT_LENGTH) {
+        snprintf(text, PROTO_NAME_SIZE, "%.*s", TIME_TEXT_LENGTH,
+                 log + length - TIME_TEXT_LENGTH);
+    }
     return text;
 }
 

@@ -75,8 +75,10 @@ static int take_node(struct replay *replay, const struct journal_entry *entry, s
         return err_set(err, ERR_CORRUPT, "the journal of run %s names a node twice", run->id);
     }
     if (known == NULL) {
-        return err_set(err, ERR_INPUT, "%s took part in run %s, but is not in the inventory %s",
-                       entry->node, run->id, run->request->context->inventory->path);
+        return err_set(
+            err, ERR_INPUT,
+            "%s took part in run %s, but is not in the inventory %s; herd attach --list shows all runs",
+            entry->node, run->id, run->request->context->inventory->path);
     }
     run->nodes[i].node = known;
     run->members[i] = known;

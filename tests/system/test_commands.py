@@ -336,6 +336,30 @@ def test_what_is_not_there_is_said():
         assert done.status == 2
         done = flock.herd("staus", "--json")
         assert json.loads(done.err)["error"] == "usage", str(done)
+        done = flock.herd("rm", "-f", "nothing", "--json")
+        assert json.loads(done.err)["error"] == "not_found", str(done)
+        done = flock.herd("retrieve", "nothing")
+        assert done.status == 2 and "no recording of that name" in done.err, str(done)
+        assert flock.herd("retrieve").status == 0
+        done = flock.herd("attach", "nothing")
+        assert done.status == 2 and "no run 'nothing'" in done.err, str(done)
+        done = flock.herd("verify", flock.folder)
+        assert done.status == 2 and "no recording log" in done.err, str(done)
+
+
+def test_nodes_that_no_two_words_share_are_told():
+    with Flock(2) as flock:
+        done = flock.herd("status", "-l", "sheep0", "sheep1")
+        assert done.status == 2 and "--limit sheep0 and 'sheep1'" in done.err, str(done)
+
+
+def test_a_farm_that_cannot_start_says_why():
+    with Flock(1) as flock:
+        folder = os.path.join(flock.folder, "other")
+        done = flock.herd("sim", "-n", "1", "-d", folder, "--base-port", str(flock.base_port),
+                          "--detach", inventory=False)
+        assert done.status == 1 and "0 of 1 sheep" in done.err, str(done)
+        assert "Address already in use" in done.err, str(done)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ struct board_sim {
     struct tracer tracer;
     uint32_t mean_ticks;
     int64_t starved_since_ns; /* due, but without input; 0: not so */
+    int64_t armed_ns;         /* from when on the limit of a fast board counts */
 };
 
 static struct board_sim *self_of(struct board *board)
@@ -225,10 +226,24 @@ static void run_paced(struct board_sim *sim)
     }
 }
 
+/* Fast, but no faster than the config allows. */
+static bool is_too_early(const struct board_sim *sim)
+{
+    double elapsed_ticks = (double)(clock_mono_ns() - sim->armed_ns) / PRU_TICK_NS;
+
+    return sim->base.config.fast_limit > 0
+           && (double)sim->sampler.sample * PRU_SAMPLE_TICKS
+                  > elapsed_ticks * sim->base.config.fast_limit;
+}
+
 static void run_fast(struct board_sim *sim)
 {
     uint64_t before = sim->sampler.sample;
 
+    if (is_too_early(sim)) {
+        rest_until(sim, clock_mono_ns() + NS_PER_MS);
+        return;
+    }
     run_samples(sim, 0, true);
     if (sim->sampler.sample == before) {
         rest_until(sim, clock_mono_ns() + FAST_PAUSE_US * NS_PER_US);
@@ -249,6 +264,7 @@ static void note_state(struct board_sim *sim)
     /* With priority while it still sleeps: without it, it might not even wake in time. */
     set_priority(state == PRU_STATE_ARMED && sim->base.config.speed == SIM_REAL);
     if (state == PRU_STATE_ARMED) {
+        sim->armed_ns = clock_mono_ns();
         timebase_start(&sim->timebase,
                        sim->sampler.start_tick
                            + (uint64_t)sim->base.config.late_samples * PRU_SAMPLE_TICKS);

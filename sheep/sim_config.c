@@ -130,6 +130,8 @@ static const struct field SIM_FIELDS[] = {
     NUMBER(sim_config, oscillator_ppm, -200, 200, "ppm", "error of the PRU's counter"),
     { AT(sim_config,           speed), .type = FIELD_ENUM, .enums = SPEEDS,
      .help = "by the clock, or as fast as possible" },
+    NUMBER(sim_config, fast_limit, 0, 1e6, NULL,
+           "speed fast, board sim: at most so many times real time; 0: no limit"),
     FILE_PATH(sim_config, firmware, "board iss: folder of the PRU's program files"),
     { AT(sim_config,                                 cape), .type = FIELD_U32, .minimum = 24, .maximum = 25,
      .help = "board iss: revision of the cape, 24 or 25" },

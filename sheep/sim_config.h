@@ -40,6 +40,7 @@ struct sim_config {
     struct world_config world;
     double oscillator_ppm; /* of the PRU's counter against the host's clock */
     enum sim_speed speed;
+    double fast_limit;        /* speed fast: at most so many times real time; 0: no limit */
     char firmware[PATH_SIZE]; /* board iss: folder of the PRU's program files */
     uint32_t cape;            /* board iss: revision, 24 or 25 */
     enum sim_latency memory_latency;

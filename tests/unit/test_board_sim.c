@@ -180,6 +180,26 @@ static void test_a_run_takes_exactly_its_samples(void **state)
     assert_in_range((int)(current_A * 1e6), 1970, 2030); /* 2 V over 1 kOhm */
 }
 
+static void test_a_fast_board_keeps_to_its_limit(void **state)
+{
+    enum {
+        LIMIT = 5,
+        COUNT = MAX_SAMPLES
+    };
+    struct fixture *f = *state;
+    int64_t begin_ns = 0;
+
+    f->config.fast_limit = LIMIT;
+    create(f);
+    boot_and_configure(f);
+    begin_ns = clock_mono_ns();
+    start(f, LEAD_MS, COUNT);
+    run_to_end(f);
+    assert_int_equal(f->n_samples, COUNT);
+    /* 0.2 s of data; the last piece that is taken at once is one of 1 000 samples */
+    assert_true(clock_mono_ns() - begin_ns >= (int64_t)(COUNT - 1000) * 10000 / LIMIT);
+}
+
 static void test_the_seed_decides_every_sample(void **state)
 {
     static uint32_t first[MAX_SAMPLES];
@@ -397,6 +417,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_a_run_takes_exactly_its_samples),
+        TEST(test_a_fast_board_keeps_to_its_limit),
         TEST(test_the_seed_decides_every_sample),
         TEST(test_the_truth_is_written_where_it_is_expected),
         TEST(test_in_real_time_no_sample_comes_before_its_instant),

@@ -35,6 +35,12 @@ static char out_path[64];
 static uint8_t seed[SEED_MAX];
 static size_t seed_size;
 
+static void remove_files(void)
+{
+    unlink(path);
+    unlink(out_path);
+}
+
 static bool is_in_libhdf5(void)
 {
     void *frames[FRAMES];
@@ -57,6 +63,7 @@ static void on_report(const char *text)
         static const char said[] = "libhdf5 did not survive this input; the run ends here\n";
 
         (void)!write(STDERR_FILENO, said, sizeof(said) - 1);
+        remove_files();
         _exit(0);
     }
 }
@@ -160,6 +167,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     snprintf(path, sizeof(path), "/tmp/bw-fuzz-%d.h5", (int)getpid());
     snprintf(out_path, sizeof(out_path), "/tmp/bw-fuzz-%d.inp", (int)getpid());
     make_seed();
+    atexit(remove_files);
     return 0;
 }
 

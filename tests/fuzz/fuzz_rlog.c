@@ -17,6 +17,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static char folder[64];
 
+static void remove_folder(void)
+{
+    (void)!rlog_remove(folder, NULL);
+}
+
 static void make_folder(void)
 {
     struct rlog_manifest manifest = { .mode = MODE_HARVEST };
@@ -32,6 +37,7 @@ static void make_folder(void)
         abort();
     }
     buf_fini(&text);
+    atexit(remove_folder);
 }
 
 /* Walks over the bytes as records and seals each one that fits. */

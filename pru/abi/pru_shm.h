@@ -230,14 +230,19 @@ static inline void shm_store_u32(uint32_t *word, uint32_t value)
     __atomic_store_n(word, value, __ATOMIC_RELEASE);
 }
 #else
-/* A PRU executes in order, and its stores reach a memory in their order. */
+/* A PRU executes in order, and its stores reach a memory in their order: only the compiler has
+ * to leave them so. */
 static inline uint32_t shm_load_u32(const uint32_t *word)
 {
-    return *(const volatile uint32_t *)word;
+    uint32_t value = *(const volatile uint32_t *)word;
+
+    __asm__ volatile("" ::: "memory");
+    return value;
 }
 
 static inline void shm_store_u32(uint32_t *word, uint32_t value)
 {
+    __asm__ volatile("" ::: "memory");
     *(volatile uint32_t *)word = value;
 }
 #endif

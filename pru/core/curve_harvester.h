@@ -27,15 +27,11 @@ struct curve_harvester {
     const struct vsource_params *params; /* a loan */
     uint32_t set_uV; /* where the source shall be operated; feedback writes it from outside */
     uint32_t interval_step;
-    bool is_rising;    /* mppt_po: direction */
     uint32_t step_uV;  /* mppt_po: size of the next step */
     uint64_t power_fW; /* mppt_po: of the interval before */
     /* cv: the point that is held between two passes of the curve, and how it walks on */
     struct curve_point hold;
     struct curve_point last;
-    struct curve_slope slope_uV;
-    struct curve_slope slope_nA;
-    bool was_below;
     uint32_t n_beyond; /* samples since current last flowed at set_uV or above */
     /* mppt_voc, mppt_opt: what is known now and what the scan under way has found */
     uint32_t age_now;
@@ -46,6 +42,11 @@ struct curve_harvester {
     uint64_t best_next_fW;
     struct curve_point best_now;
     struct curve_point best_next;
+    /* as above; behind the words, which a PRU's compiler packs */
+    struct curve_slope slope_uV;
+    struct curve_slope slope_nA;
+    bool was_below;
+    bool is_rising; /* mppt_po: direction */
 };
 
 void curve_harvester_init(struct curve_harvester *harvester,

@@ -78,25 +78,51 @@ static void count_clamped(struct sampler *s)
     s->tally.clamped++;
 }
 
+static void count_underrun(struct sampler *s)
+{
+    shm_store_u32(&s->control->input_underruns, s->control->input_underruns + 1);
+    if (s->tally.underruns == 0) {
+        s->tally.first_underrun = s->block_fill;
+    }
+    s->tally.underruns++;
+}
+
+/* Once the harvester has chosen where to operate. */
+static void accept_input(struct sampler *s, struct store_flow *flow)
+{
+    sampler_await_input(s);
+    vsource_accept(&s->source, flow);
+    if (vsource_is_clamped(&s->source)) {
+        count_clamped(s);
+    }
+    if (s->lacks_input != 0) {
+        count_underrun(s);
+    }
+    sampler_release_input(s);
+}
+
 static void emulate(struct sampler *s)
 {
+    bool is_ahead = vsource_is_ahead(&s->source);
     uint32_t current_code = 0;
     struct store_flow flow;
     struct vsource_output output;
 
-    vsource_prepare(&s->source, &flow); /* while the ADC converts */
     sampler_ask_input(s);
+    vsource_prepare(&s->source, &flow); /* while the ADC converts */
+    if (is_ahead) {
+        accept_input(s, &flow);
+    }
     current_code = sample_io_adc_current(s->io);
-    sampler_await_input(s);
+    if (!is_ahead) {
+        accept_input(s, &flow);
+    }
     vsource_convert(&s->source, &flow, current_code, &output);
     sample_io_dac_write(s->io, SAMPLE_DAC_TARGET, output.target_code);
     if (s->params.converter.aux_mode != VSOURCE_AUX_OFF) {
         sample_io_dac_write(s->io, SAMPLE_DAC_AUX, output.aux_code);
     }
     sampler_set_outputs(s, output.is_power_good, output.is_gpio_muted);
-    if (output.is_clamped) {
-        count_clamped(s);
-    }
     if (output.is_starting) {
         s->tally.flags |= PRU_BLOCK_STARTING;
     }

@@ -70,11 +70,13 @@ struct sampler {
     struct sampler_tally tally;
     uint32_t block_write_idx;
     uint32_t input_read_idx;
+    uint32_t lacks_input; /* 1: the ring had none for the next sample, or for this one */
     uint32_t outputs;
     struct utilisation utilisation; /* a firmware image leaves it to the other core */
-    struct adc_harvester harvester; /* harvest */
-    struct vsource source;          /* emulate */
-    struct vsource_params params;   /* last: a core reaches what is near with shorter code */
+    _Alignas(8) struct adc_harvester harvester; /* harvest */
+    _Alignas(8) struct vsource source;          /* emulate */
+    _Alignas(8) struct vsource_params
+        params; /* last: a core reaches what is near with shorter code */
 };
 
 /* Canaries, version, IDLE; the target's supply off. shm and io must outlive the sampler. */
@@ -84,6 +86,11 @@ void sampler_boot(struct sampler *sampler, const struct pru_shm *shm,
 /* Looks for a command and executes it; counts control->alive; checks the canaries. True when
  * state, error or command_ack changed. */
 bool sampler_poll(struct sampler *sampler, uint64_t now_tick);
+
+/* Its two halves, of which the first may be called while the other core takes a sample: whether
+ * there is a command, or a canary broken; and what follows. */
+bool sampler_is_called(struct sampler *sampler);
+bool sampler_obey(struct sampler *sampler, uint64_t now_tick);
 
 static inline enum pru_state sampler_state(const struct sampler *sampler)
 {
@@ -107,16 +114,19 @@ static inline bool sampler_is_over(const struct sampler *sampler)
     return !fx_is_less_u64(sampler->sample, sampler->stop_sample);
 }
 
-/* Ends a run that is over: hands the block over, switches the target off, becomes DONE; true
- * then. Only while sampler_is_active. */
-bool sampler_finish(struct sampler *sampler);
+/* Ends a run that is over: hands the block over, switches the target off, becomes DONE. */
+void sampler_finish(struct sampler *sampler);
 
 /* Both: one sample, unless the run is over already, and the end behind the last one. */
 static inline bool sampler_step(struct sampler *sampler, uint64_t tick)
 {
     bool is_news = !sampler_is_over(sampler) && sampler_take(sampler, tick);
 
-    return sampler_finish(sampler) || is_news;
+    if (sampler_is_over(sampler)) {
+        sampler_finish(sampler);
+        is_news = true;
+    }
+    return is_news;
 }
 
 /* Marks the block that is being filled. */
@@ -138,13 +148,15 @@ void sampler_account(struct sampler *sampler, uint64_t tick, uint32_t ticks,
 void sampler_take_input(struct sampler *sampler);
 
 #ifdef SAMPLE_IO_DIRECT
-/* In a firmware image the other core does that on its own. */
+/* In a firmware image the other core does that on its own, for the next sample as soon as this
+ * one's input is released. */
 static inline void sampler_ask_input(struct sampler *sampler)
 {
     (void)sampler;
 }
 
 void sampler_await_input(struct sampler *sampler);
+void sampler_release_input(struct sampler *sampler);
 #else
 static inline void sampler_ask_input(struct sampler *sampler)
 {
@@ -152,6 +164,11 @@ static inline void sampler_ask_input(struct sampler *sampler)
 }
 
 static inline void sampler_await_input(struct sampler *sampler)
+{
+    (void)sampler;
+}
+
+static inline void sampler_release_input(struct sampler *sampler)
 {
     (void)sampler;
 }

@@ -142,24 +142,30 @@ static enum pru_error execute(struct sampler *s, uint32_t command, uint64_t now_
     }
 }
 
-static bool check_canaries(struct sampler *s)
+static bool is_overwritten(const struct sampler *s)
 {
-    if (s->state == PRU_STATE_FAULT
-        || (s->control->canary_head == PRU_CANARY && s->control->canary_middle == PRU_CANARY)) {
-        return false;
-    }
-    sampler_fail(s, PRU_ERROR_CANARY, 0);
-    return true;
+    return s->state != PRU_STATE_FAULT
+           && (s->control->canary_head != PRU_CANARY
+               || s->control->canary_middle != PRU_CANARY);
 }
 
-bool sampler_poll(struct sampler *sampler, uint64_t now_tick)
+bool sampler_is_called(struct sampler *sampler)
+{
+    struct pru_control *control = sampler->control;
+
+    shm_store_u32(&control->alive, control->alive + 1);
+    return shm_load_u32(&control->command_seq) != sampler->command_seq
+           || is_overwritten(sampler);
+}
+
+bool sampler_obey(struct sampler *sampler, uint64_t now_tick)
 {
     struct pru_control *control = sampler->control;
     uint32_t seq = shm_load_u32(&control->command_seq);
     enum pru_error error = PRU_ERROR_NONE;
 
-    shm_store_u32(&control->alive, control->alive + 1);
-    if (check_canaries(sampler)) {
+    if (is_overwritten(sampler)) {
+        sampler_fail(sampler, PRU_ERROR_CANARY, 0);
         return true;
     }
     if (seq == sampler->command_seq) {
@@ -172,15 +178,16 @@ bool sampler_poll(struct sampler *sampler, uint64_t now_tick)
     return true;
 }
 
-bool sampler_finish(struct sampler *sampler)
+bool sampler_poll(struct sampler *sampler, uint64_t now_tick)
 {
-    if (!sampler_is_over(sampler)) {
-        return false;
-    }
+    return sampler_is_called(sampler) && sampler_obey(sampler, now_tick);
+}
+
+void sampler_finish(struct sampler *sampler)
+{
     (void)sampler_close_block(sampler);
     sampler_switch_off(sampler);
     sampler_set_state(sampler, PRU_STATE_DONE);
-    return true;
 }
 
 void sampler_account(struct sampler *sampler, uint64_t tick, uint32_t ticks,

@@ -12,27 +12,19 @@ bool sampler_has_input(const struct sampler *sampler)
            || shm_load_u32(&sampler->control->input_end) != 0;
 }
 
-static void count_underrun(struct sampler *s)
-{
-    shm_store_u32(&s->control->input_underruns, s->control->input_underruns + 1);
-    if (s->tally.underruns == 0) {
-        s->tally.first_underrun = s->block_fill;
-    }
-    s->tally.underruns++;
-}
-
-/* The next sample of input. Without one: nothing is harvested, and unless the input has ended,
- * it is counted. */
+/* The next sample of input. Without one nothing is harvested; unless the input has ended, one
+ * is missing. */
 static struct curve_point next_input(struct sampler *s)
 {
     struct curve_point point = { 0, 0 };
     struct pru_input sample;
     const struct pru_input *input = &s->input[s->input_read_idx & INPUT_MASK];
 
+    s->lacks_input = 0;
     if (shm_load_u32(&s->control->input_write_idx) == s->input_read_idx) {
         /* The host stores input_end behind the last index: look at the index once more. */
         if (shm_load_u32(&s->control->input_end) == 0) {
-            count_underrun(s);
+            s->lacks_input = 1;
             return point;
         }
         if (shm_load_u32(&s->control->input_write_idx) == s->input_read_idx) {

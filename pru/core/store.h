@@ -29,11 +29,12 @@ struct store {
     uint32_t R_series_kOhm_n28;
     uint32_t R_kOhm_n28; /* R_series and half a sample's change of voltage per current */
     uint64_t I_leak_nA_n32;
-    uint32_t V_uV; /* at the terminals, as of the last step; 0 when empty */
-    bool is_charging;
-    uint64_t I_nA_n32;       /* net current of the last step, its direction above */
+    uint32_t V_uV;           /* at the terminals, as of the last step; 0 when empty */
+    uint64_t I_nA_n32;       /* net current of the last step, its direction below */
     uint64_t I_taken_nA_n32; /* what of it a full store took, or an empty one gave */
-    bool is_exhausted;       /* the last step asked for more than the store could give */
+    /* Bools are the last: a PRU's compiler packs, and words across two cost a cycle more. */
+    bool is_charging;
+    bool is_exhausted; /* the last step asked for more than the store could give */
 };
 
 void store_init(struct store *store, const struct vsource_store *params);

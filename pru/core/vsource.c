@@ -100,12 +100,21 @@ void vsource_prepare(const struct vsource *source, struct store_flow *flow)
     charge_output(source, flow);
 }
 
+void vsource_accept(const struct vsource *source, struct store_flow *flow)
+{
+    if (vsource_is_ahead(source)) {
+        flow->charge_fW_n8 = source->converter.P_input_fW_n8;
+    }
+}
+
 static void step_source(struct vsource *source, uint32_t I_out_nA, struct store_flow *flow)
 {
     struct converter *converter = &source->converter;
 
     converter_output(converter, I_out_nA, flow);
-    converter_feed(converter, &source->store, flow);
+    if (!vsource_is_ahead(source)) {
+        converter_feed(converter, &source->store, flow);
+    }
     if (has_store(source)) {
         store_step(&source->store, flow);
         converter_update(converter, limited_V_mid(source));
@@ -139,7 +148,7 @@ void vsource_convert(struct vsource *source, struct store_flow *flow, uint32_t c
     output->I_mid_offset_nA = has_store(source) ? offset_current(&source->store) : CURRENT_ZERO;
     output->is_on = converter->is_on;
     output->is_power_good = converter->is_power_good;
-    output->is_clamped = converter->is_clamped;
+    output->is_clamped = vsource_is_clamped(source);
     output->is_gpio_muted = V_supply_uV < p->converter.V_output_log_gpio_uV;
     output->target_code = V_supply_uV == 0 ? 0 : calib_to_code(&p->dac_target, V_supply_uV);
     output->aux_code = p->converter.aux_mode == VSOURCE_AUX_OFF
@@ -156,5 +165,6 @@ void vsource_step(struct vsource *source, struct curve_point input, uint32_t cur
 
     vsource_harvest(source, input);
     vsource_prepare(source, &flow);
+    vsource_accept(source, &flow);
     vsource_convert(source, &flow, current_code, output);
 }

@@ -18,10 +18,11 @@
 /* Storage belongs to the caller. */
 struct vsource {
     const struct vsource_params *params; /* a loan for as long as the source is stepped */
-    struct curve_harvester harvester;
-    struct converter converter;
-    struct store store;
-    struct calib_residue residue;
+    /* A PRU's compiler packs, and a word that lies across two costs a cycle more. */
+    _Alignas(8) struct curve_harvester harvester;
+    _Alignas(8) struct converter converter;
+    _Alignas(8) struct store store;
+    _Alignas(8) struct calib_residue residue;
     uint32_t start_power_n;   /* samples of start power that are left */
     struct curve_point point; /* where the harvester operates */
 };
@@ -40,14 +41,14 @@ struct vsource_output {
     bool is_on;
     bool is_power_good;
     bool is_gpio_muted;
-    bool is_clamped;   /* outside the input's efficiency table */
+    bool is_clamped;   /* outside the input's efficiency table; vsource_is_clamped */
     bool is_starting;  /* start power supplies the target */
     bool is_saturated; /* a converter's code was at its limit, or the store gave its most */
 };
 
 void vsource_init(struct vsource *source, const struct vsource_params *params);
 
-/* One sample, in three parts, so that two cores can work at it while an ADC converts. The
+/* One sample, in parts, so that two cores can work at it while an ADC converts. The
  * harvester: V and I of the input in uV and nA to its operating point, and what that gives to a
  * boost stage. */
 void vsource_harvest(struct vsource *source, struct curve_point input);
@@ -55,11 +56,28 @@ void vsource_harvest(struct vsource *source, struct curve_point input);
 /* What flows whatever harvester and target do; before or after vsource_harvest. */
 void vsource_prepare(const struct vsource *source, struct store_flow *flow);
 
-/* The converter, after both: that flow, and current_code of the target's ADC. */
+/* After both: takes over what vsource_harvest has left, as far as it can by now. */
+void vsource_accept(const struct vsource *source, struct store_flow *flow);
+
+/* Whether the next vsource_harvest may follow vsource_accept; its point and is_clamped are the
+ * next sample's then. Otherwise it has to wait for vsource_convert, which looks at the last
+ * one's results or changes what it begins with. */
+static inline bool vsource_is_ahead(const struct vsource *source)
+{
+    return (source->params->converter.flags & VSOURCE_HAS_BOOST) != 0;
+}
+
+/* Whether that point lies outside the input's efficiency table. */
+static inline bool vsource_is_clamped(const struct vsource *source)
+{
+    return source->converter.is_clamped;
+}
+
+/* The converter, after all of these: that flow, and current_code of the target's ADC. */
 void vsource_convert(struct vsource *source, struct store_flow *flow, uint32_t current_code,
                      struct vsource_output *output);
 
-/* All three. */
+/* The whole. */
 void vsource_step(struct vsource *source, struct curve_point input, uint32_t current_code,
                   struct vsource_output *output);
 

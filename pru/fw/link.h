@@ -6,12 +6,15 @@
  * samples. One writer a field; a sequence number that changes says that what lies beside it
  * holds:
  *
- *     due_seq    PRU1: take the sample of due_tick    done_seq = due_seq  PRU0: taken
- *     input_seq = due_seq  PRU1: the harvester has chosen for it (emulation)
- *     dac_seq    PRU1: write dac[] and power-good when no sample is under way
+ *     due_seq    PRU1: take the sample of due_tick       took_seq = due_seq  PRU0: is at it
+ *                                                        done_seq = took_seq PRU0: taken
+ *     input_seq  PRU1: the harvester has chosen for      used_seq            PRU0: and that
+ *                that sample (emulation)                                     is used up
+ *     dac_seq    PRU1: write dac[] and power-good when no sample is due
  *
- * While due_seq and done_seq differ the sampler is PRU0's, but for input and harvester until
- * input_seq follows; otherwise it is PRU1's. */
+ * PRU1 orders a sample while PRU0 is at the one before, so that it finds it when it is through,
+ * unless it has something else in mind. While due_seq and done_seq differ the sampler is
+ * PRU0's, but for input and harvester until input_seq follows; otherwise it is PRU1's. */
 #ifndef PRU_FW_LINK_H
 #define PRU_FW_LINK_H
 
@@ -31,7 +34,9 @@ struct link {
     uint32_t pru1_alive; /* counts loops */
     uint32_t loop_ticks; /* longest of them since the last sample */
     /* PRU0 */
+    uint32_t took_seq;
     uint32_t done_seq;
+    uint32_t used_seq;
     uint32_t sample_ticks; /* from that sample's trigger to its end */
     uint32_t silent_adc;   /* enum pru_adc of one that cannot be started; 0 */
     uint32_t pru0_mode;  /* enum pru_mode of its image, stored in every loop; PRU1 clears it */

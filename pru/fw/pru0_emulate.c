@@ -78,11 +78,19 @@ void sampler_await_input(struct sampler *sampler)
     struct link *link = link_memory();
 
     (void)sampler;
-    for (uint32_t n = 0; shm_load_u32(&link->input_seq) != link->due_seq; n++) {
+    for (uint32_t n = 0; shm_load_u32(&link->input_seq) != link->took_seq; n++) {
         if (n > INPUT_LOOPS) {
             give_up(link);
         }
     }
+}
+
+void sampler_release_input(struct sampler *sampler)
+{
+    struct link *link = link_memory();
+
+    (void)sampler;
+    shm_store_u32(&link->used_seq, link->took_seq);
 }
 
 static uint32_t adcs_find_silent(void)

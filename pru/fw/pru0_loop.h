@@ -38,9 +38,11 @@ static void trigger_at(uint32_t tick)
 
 static void take_sample(struct link *link)
 {
+    uint32_t seq = shm_load_u32(&link->due_seq);
     uint64_t tick = link->due_tick;
     int32_t late = (int32_t)(hardware_ticks() - fx_low(tick));
 
+    shm_store_u32(&link->took_seq, seq);
     if (late > 0) {
         tick += (uint32_t)late;
     }
@@ -53,7 +55,7 @@ static void take_sample(struct link *link)
         hardware_announce();
     }
     link->sample_ticks = hardware_ticks() - trigger_tick;
-    shm_store_u32(&link->done_seq, link->due_seq);
+    shm_store_u32(&link->done_seq, seq);
 }
 
 /* What PRU1 wants of the converters, and of power-good where that is a pin of PRU0. */
@@ -87,6 +89,8 @@ static void __attribute__((noreturn)) run(void)
     spi_init();
     converters_start();
     link->silent_adc = adcs_find_silent();
+    link->took_seq = link->due_seq;
+    link->used_seq = link->due_seq;
     link->done_seq = link->due_seq;
     seen_at = hardware_ticks();
     for (;;) {
@@ -103,11 +107,10 @@ static void __attribute__((noreturn)) run(void)
         } else if (shm_load_u32(&link->dac_seq) != dac_seq) {
             dac_seq = shm_load_u32(&link->dac_seq);
             write_outputs(link);
-        } else {
-            adcs_check(link, hardware_ticks() - trigger_tick < PRU_SAMPLE_TICKS - CHECK_TICKS
-                                 ? SUSPICIOUS
-                                 : 2 * SUSPICIOUS);
         }
+        adcs_check(link, hardware_ticks() - trigger_tick < PRU_SAMPLE_TICKS - CHECK_TICKS
+                             ? SUSPICIOUS
+                             : 2 * SUSPICIOUS);
     }
 }
 

@@ -19,15 +19,17 @@ enum {
 
 static struct {
     struct tracer tracer;
-    struct timebase timebase;
-    uint32_t good; /* power-good, as a pin of an event */
+    struct timebase timebase; /* of the next sample to be ordered */
+    uint64_t n_ordered;       /* samples of this run */
+    uint64_t tick_before;     /* of the last but one */
+    uint32_t done_seq;        /* the last sample that was accounted for */
+    uint32_t good;            /* power-good, as a pin of an event */
     uint32_t turns;
     uint32_t last_tick;
     uint32_t alive;
     uint32_t other_alive;
     uint32_t other_seen_at;
-    bool is_booted;    /* PRU0 has said what it can do */
-    bool is_under_way; /* PRU0 takes a sample */
+    bool is_booted; /* PRU0 has said what it can do */
 } pru1;
 
 /* ---- what the sampler asks of the converters while no sample is under way: PRU0 does it ----
@@ -104,17 +106,21 @@ static void drive_outputs(void)
 
 /* ---- samples ---- */
 
-/* For the sample that PRU0 is about to take, and waits for by now or soon. Not before the
- * sample before it is done, whose store the harvester may follow. */
+/* For the next sample that is ordered: as soon as the one before it is done, whose store the
+ * harvester may follow, or no longer needs what the harvester is about to change. */
 static void take_input(void)
 {
     struct link *link = link_memory();
+    struct sampler *sampler = &link->sampler;
+    uint32_t before = link->input_seq;
 
-    if (link->input_seq != link->due_seq) {
-        if (link->sampler.mode == PRU_MODE_EMULATE) {
-            sampler_take_input(&link->sampler);
-        }
-        shm_store_u32(&link->input_seq, link->due_seq);
+    if (before == link->due_seq || sampler->mode != PRU_MODE_EMULATE) {
+        return;
+    }
+    if (shm_load_u32(&link->done_seq) == before
+        || (vsource_is_ahead(&sampler->source) && shm_load_u32(&link->used_seq) == before)) {
+        sampler_take_input(sampler);
+        shm_store_u32(&link->input_seq, before + 1);
     }
 }
 
@@ -128,19 +134,43 @@ static void follow_state(enum pru_state before)
     }
     if (sampler->state == PRU_STATE_ARMED) {
         timebase_start(&pru1.timebase, sampler->start_tick);
+        pru1.n_ordered = 0;
         link_memory()->loop_ticks = 0;
     }
     hardware_announce();
 }
 
-/* PRU0 is through with a sample: when the next one is due, and how long it took. */
-static void finish_sample(struct link *link)
+/* PRU0 is through with a sample: how long it took. */
+static void account(struct link *link)
 {
-    sampler_account(&link->sampler, pru1.timebase.next_tick, link->sample_ticks,
-                    link->loop_ticks);
+    uint64_t tick = pru1.done_seq == link->due_seq ? link->due_tick : pru1.tick_before;
+
+    sampler_account(&link->sampler, tick, link->sample_ticks, link->loop_ticks);
     link->loop_ticks = 0;
+}
+
+/* No sample is due. */
+static void obey(struct link *link, uint64_t now_tick)
+{
+    struct sampler *sampler = &link->sampler;
+    enum pru_state before = sampler->state;
+
+    if (sampler_obey(sampler, now_tick)) {
+        follow_state(before);
+    }
+    if (link->silent_adc != 0 && sampler->state != PRU_STATE_FAULT) {
+        sampler_fail(sampler, PRU_ERROR_ADC, link->silent_adc);
+        hardware_announce();
+    }
+}
+
+static void order_sample(struct link *link)
+{
+    pru1.tick_before = link->due_tick;
+    link->due_tick = pru1.timebase.next_tick;
+    shm_store_u32(&link->due_seq, link->due_seq + 1);
+    pru1.n_ordered++;
     timebase_advance(&pru1.timebase, shm_load_u32(&link_control()->period_ticks_q20));
-    pru1.is_under_way = false;
 }
 
 static void keep_schedule(void)
@@ -148,30 +178,32 @@ static void keep_schedule(void)
     struct link *link = link_memory();
     struct sampler *sampler = &link->sampler;
     uint64_t now_tick = now_64(pru1.last_tick);
-    enum pru_state before = sampler->state;
+    uint32_t done_seq = shm_load_u32(&link->done_seq);
+    bool is_idle = done_seq == link->due_seq;
+    bool is_called = sampler_is_called(sampler) || link->silent_adc != 0;
 
-    if (pru1.is_under_way) {
-        if (shm_load_u32(&link->done_seq) != link->due_seq) {
-            return;
-        }
-        finish_sample(link);
+    if (done_seq != pru1.done_seq) {
+        pru1.done_seq = done_seq;
+        account(link);
         look();
     }
-    if (sampler_poll(sampler, now_tick)) {
-        follow_state(before);
+    if (is_called) {
+        if (!is_idle) {
+            return; /* no more samples until it is */
+        }
+        obey(link, now_tick);
     }
-    if (sampler_is_active(sampler) && sampler_finish(sampler)) {
-        hardware_announce();
+    if (!sampler_is_active(sampler)) {
+        return;
     }
-    if (link->silent_adc != 0 && sampler->state != PRU_STATE_FAULT) {
-        sampler_fail(sampler, PRU_ERROR_ADC, link->silent_adc);
-        hardware_announce();
-    }
-    if (sampler_is_active(sampler)
-        && !fx_is_less_u64(now_tick + NEAR_TICKS, pru1.timebase.next_tick)) {
-        link->due_tick = pru1.timebase.next_tick;
-        pru1.is_under_way = true;
-        shm_store_u32(&link->due_seq, link->due_seq + 1);
+    if (!fx_is_less_u64(pru1.n_ordered, sampler->stop_sample)) {
+        if (is_idle) {
+            sampler_finish(sampler);
+            hardware_announce();
+        }
+    } else if ((is_idle || shm_load_u32(&link->took_seq) == link->due_seq)
+               && !fx_is_less_u64(now_tick + NEAR_TICKS, pru1.timebase.next_tick)) {
+        order_sample(link);
     }
 }
 
@@ -243,6 +275,7 @@ static void boot(void)
     shm_store_u32(&link_control()->outputs, 0);
     link->silent_adc = 0;
     link->input_seq = link->due_seq;
+    pru1.done_seq = link->due_seq;
     shm_store_u32(&link->pru0_mode, PRU_MODE_NONE);
     tracer_boot(&pru1.tracer, &shm);
 }

@@ -5,6 +5,7 @@
 #include "common/overview.h"
 #include "sheep/log_worker.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -32,6 +33,7 @@ struct log_records {
     bool has_only_overview;
     bool is_patient;
     uint64_t n_edges_dropped;
+    struct log_lost_rows lost_rows;
     uint32_t n_records;
 };
 
@@ -65,12 +67,22 @@ static bool is_short_of_memory(const struct log_records *records, unsigned limit
     return !records->is_patient && log_sink_fill_percent(records->sink) >= limit_percent;
 }
 
+void log_lost_rows_add(struct log_lost_rows *lost, const struct rlog_record_header *header)
+{
+    if (lost->count == 0) {
+        lost->first = header->first;
+    }
+    lost->count++;
+}
+
 void log_records_row(struct log_records *records, const struct rlog_record_header *header,
                      const void *payload, size_t size)
 {
-    if (!is_short_of_memory(records, DROP_ROWS_PERCENT)) {
-        log_records_put(records, header, payload, size);
+    if (is_short_of_memory(records, DROP_ROWS_PERCENT)) {
+        log_lost_rows_add(&records->lost_rows, header);
+        return;
     }
+    log_records_put(records, header, payload, size);
 }
 
 /* ---- samples ---- */
@@ -181,7 +193,24 @@ void log_records_flush(struct log_records *records)
     }
 }
 
-void log_records_finish(struct log_records *records, struct rlog_end *end)
+static void remark_lost_rows(struct log_records *records, const struct log_lost_rows *before)
+{
+    const struct log_lost_rows *first = before->count != 0 ? before : &records->lost_rows;
+    struct rlog_record_header header = { .type = RLOG_REMARK, .first = first->first };
+    char text[LOG_WORKER_INLINE];
+    uint64_t count = before->count + records->lost_rows.count;
+
+    if (count != 0) {
+        snprintf(
+            text, sizeof(text),
+            "storage or processor was slow: %llu records of monitors found no room and are missing",
+            (unsigned long long)count);
+        log_records_put(records, &header, text, strlen(text));
+    }
+}
+
+void log_records_finish(struct log_records *records, const struct log_lost_rows *before,
+                        struct rlog_end *end)
 {
     for (unsigned i = 0; i < PRU_BLOCK_ARRAYS; i++) {
         if (records->reductions[i] != NULL) {
@@ -191,6 +220,7 @@ void log_records_finish(struct log_records *records, struct rlog_end *end)
             overview_finish(records->overviews[i]);
         }
     }
+    remark_lost_rows(records, before);
     end->n_edges -= records->n_edges_dropped;
     end->n_records = records->n_records + 1; /* END itself */
 }

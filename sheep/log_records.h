@@ -26,6 +26,13 @@ void log_records_destroy(struct log_records **records);
 void log_records_put(struct log_records *records, const struct rlog_record_header *header,
                      const void *payload, size_t size);
 
+/* Rows of monitors that found no room. */
+struct log_lost_rows {
+    uint64_t count;
+    uint64_t first; /* as the record of the first one has it: UTC in ns */
+};
+void log_lost_rows_add(struct log_lost_rows *lost, const struct rlog_record_header *header);
+
 /* The same of a monitor's row: dropped first when memory before the disk is short. */
 void log_records_row(struct log_records *records, const struct rlog_record_header *header,
                      const void *payload, size_t size);
@@ -46,7 +53,9 @@ void log_records_edges(struct log_records *records, const struct log_edges *edge
 /* Rows and overviews that are complete. */
 void log_records_flush(struct log_records *records);
 
-/* All that is left; corrects *end by what was dropped, and counts the records, END included. */
-void log_records_finish(struct log_records *records, struct rlog_end *end);
+/* All that is left, and a remark when rows were dropped here or, so many, before; corrects *end
+ * by what was dropped, and counts the records, END included. */
+void log_records_finish(struct log_records *records, const struct log_lost_rows *before,
+                        struct rlog_end *end);
 
 #endif

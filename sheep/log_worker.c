@@ -55,7 +55,8 @@ struct log_worker {
     struct buffer_pool edges;
     uint32_t *chunk_memory;
     struct gpio_edge *edge_memory;
-    struct rlog_end end; /* worker; main thread once the sink is finished */
+    struct log_lost_rows refused_rows; /* main thread; worker once that said finish */
+    struct rlog_end end;               /* worker; main thread once the sink is finished */
 };
 
 /* ---- the worker's thread ---- */
@@ -71,7 +72,7 @@ static void write_edges(struct log_worker *worker, const struct job *job)
 static void finish(struct log_worker *worker, const struct job *job)
 {
     memcpy(&worker->end, job->inline_payload, sizeof(worker->end));
-    log_records_finish(worker->records, &worker->end);
+    log_records_finish(worker->records, &worker->refused_rows, &worker->end);
     log_sink_finish(worker->sink, &worker->end);
 }
 
@@ -325,6 +326,7 @@ bool log_worker_put_row(struct log_worker *worker, const struct rlog_record_head
                         const void *payload, size_t size)
 {
     if (free_jobs(worker) < JOBS_PER_BLOCK * 2) {
+        log_lost_rows_add(&worker->refused_rows, header);
         return false;
     }
     return put_inline(worker, JOB_ROW, header, payload, size);

@@ -19,6 +19,7 @@
 
 enum {
     MEMORY_BYTES = 4 << 20,
+    ROW_NS = 123456789,
     FILL_BYTES = 20000 /* less than half a percent of it */
 };
 
@@ -67,10 +68,11 @@ static void begin(struct fixture *f)
 
 static struct rlog_end finish(struct fixture *f, uint64_t n_edges)
 {
+    static const struct log_lost_rows NONE;
     struct rlog_end end = { .n_edges = n_edges };
     struct log_sink_status status = { 0 };
 
-    log_records_finish(f->records, &end);
+    log_records_finish(f->records, &NONE, &end);
     log_sink_finish(f->sink, &end);
     while (!status.is_finished) {
         log_bench_wait(&f->bench);
@@ -101,7 +103,9 @@ static void fill(struct fixture *f, unsigned percent)
 
 static void put_row(struct fixture *f)
 {
-    struct rlog_record_header header = { .type = RLOG_ROW, .stream = RLOG_STREAM_PTP };
+    struct rlog_record_header header = { .type = RLOG_ROW,
+                                         .stream = RLOG_STREAM_PTP,
+                                         .first = ROW_NS };
 
     log_records_row(f->records, &header, "12345678", 8);
 }
@@ -117,18 +121,27 @@ static void put_edges(struct fixture *f, uint64_t first_sample)
     log_records_edges(f->records, &edges);
 }
 
-static void test_rows_are_dropped_from_80_percent_on(void **state)
+static void test_rows_are_dropped_from_80_percent_on_and_counted(void **state)
 {
+    static const char TEXT[] =
+        "storage or processor was slow: 2 records of monitors found no room and are missing";
     struct fixture *f = *state;
+    const struct log_record *remark = NULL;
 
     begin(f);
     fill(f, 79);
     put_row(f);
     fill(f, 80);
     put_row(f);
+    put_row(f);
     put_edges(f, 0);
     disk_fault_release_sync();
     assert_int_equal(finish(f, 2).n_edges, 2);
+    remark = log_bench_find(&f->bench, RLOG_REMARK, RLOG_STREAM_NONE, 0);
+    assert_non_null(remark);
+    assert_int_equal(remark->header.first, ROW_NS);
+    assert_int_equal(remark->size, sizeof(TEXT) - 1);
+    assert_memory_equal(remark->payload, TEXT, sizeof(TEXT) - 1);
     assert_int_equal(log_bench_count(&f->bench, RLOG_ROW, RLOG_STREAM_PTP), 1);
     assert_int_equal(log_bench_count(&f->bench, RLOG_EDGES, RLOG_STREAM_GPIO), 1);
 }
@@ -171,6 +184,7 @@ static void test_a_patient_one_drops_nothing(void **state)
     assert_int_equal(log_bench_count(&f->bench, RLOG_ROW, RLOG_STREAM_PTP), 1);
     assert_int_equal(log_bench_count(&f->bench, RLOG_EDGES, RLOG_STREAM_GPIO), 1);
     assert_int_equal(log_bench_count(&f->bench, RLOG_GAP, RLOG_STREAM_NONE), 0);
+    assert_int_equal(log_bench_count(&f->bench, RLOG_REMARK, RLOG_STREAM_NONE), 0);
 }
 
 static void put_chunk(struct fixture *f, uint64_t first, uint32_t count)
@@ -238,7 +252,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_rows_are_dropped_from_80_percent_on),
+        TEST(test_rows_are_dropped_from_80_percent_on_and_counted),
         TEST(test_edges_are_dropped_from_90_percent_on),
         TEST(test_a_patient_one_drops_nothing),
         TEST(test_flush_brings_out_whole_rows_and_finish_the_rest),

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -434,6 +435,41 @@ static void test_samples_wait_for_the_disk(void **state)
                  RLOG_FLAG_GRID, wild);
 }
 
+/* The worker waits for the disk, its jobs run out: rows are refused, what else is small is not.
+ */
+static void test_rows_that_are_refused_are_counted(void **state)
+{
+    struct fixture *f = *state;
+    struct rlog_record_header row = { .type = RLOG_ROW, .stream = RLOG_STREAM_PTP, .first = 9 };
+    struct rlog_record_header text = { .type = RLOG_TEXT, .stream = RLOG_STREAM_UART };
+    const struct log_record *remark = NULL;
+    unsigned n_refused = 0;
+    char wanted[96];
+
+    begin(f);
+    disk_fault_hold_sync();
+    log_worker_sync(f->worker);
+    assert_true(disk_fault_await_held());
+    for (uint64_t i = 0; !is_without_room(f); i++) {
+        put_chunk(f, RLOG_STREAM_VOLTAGE, i * RLOG_CHUNK_SAMPLES, RLOG_CHUNK_SAMPLES, wild);
+    }
+    for (unsigned i = 0; i < 1000; i++) {
+        n_refused += !log_worker_put_row(f->worker, &row, "12345678", 8);
+    }
+    assert_in_range(n_refused, 500, 900);
+    assert_true(log_worker_put(f->worker, &text, "x", 1));
+    disk_fault_release_sync();
+    log_bench_finish(&f->bench, &f->worker, NULL);
+    assert_int_equal(log_bench_count(&f->bench, RLOG_TEXT, RLOG_STREAM_UART), 1);
+    remark = log_bench_find(&f->bench, RLOG_REMARK, RLOG_STREAM_NONE, 0);
+    assert_non_null(remark);
+    assert_int_equal(remark->header.first, 9);
+    snprintf(wanted, sizeof(wanted), "storage or processor was slow: %zu records of monitors ",
+             1000 - count(f, RLOG_ROW));
+    assert_true(1000 - count(f, RLOG_ROW) >= n_refused);
+    assert_memory_equal(remark->payload, wanted, strlen(wanted));
+}
+
 static void test_the_end_counts_all_records(void **state)
 {
     struct fixture *f = *state;
@@ -477,6 +513,7 @@ int main(void)
         TEST(test_a_stalled_disk_costs_rows_first),
         TEST(test_a_stalled_disk_costs_edges_next_and_says_so),
         TEST(test_samples_wait_for_the_disk),
+        TEST(test_rows_that_are_refused_are_counted),
         TEST(test_the_end_counts_all_records),
     };
 

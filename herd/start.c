@@ -88,8 +88,8 @@ static void on_rebooted(struct start *start, struct start_node *node, size_t i)
     if (node->is_told) {
         node->is_rebooted = true;
         node->is_going = false;
-        if (!node->is_started) {
-            node->word = START_WORD_UNKNOWN;
+        if (!node->is_started && node->word != START_WORD_NOT_STARTED) {
+            node->word = START_WORD_UNKNOWN; /* what was proven stays so */
         }
         start_act(start, START_ACT_ASK_STATE, i, VERB_STATUS);
     } else if (node->is_ready) {

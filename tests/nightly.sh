@@ -41,8 +41,8 @@ part "3 000 flipped bits" env BW_FLIPS=3000 "$unit/test_h5_build"
 part "500 000 schedules of the start protocol" \
     "$unit/start_sim" -n 500000 -s 1000000
 part "60 s simulated, every case" /usr/bin/python3 tests/bench/simulate.py
-part "10 000 runs of the model on the code, 10 000 of the code in the model" \
-    env BW_TRACES=10000 BW_SCHEDULES=10000 sh tests/model/run.sh
+part "four nodes in the model; 10 000 runs of it on the code, 10 000 of the code in it" \
+    env BW_MODEL_NODES=4 BW_TRACES=10000 BW_SCHEDULES=10000 sh tests/model/run.sh
 tsan() {
     cmake -S . -B build-tsan -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBW_SANITIZE=thread &&
         cmake --build build-tsan --target herd sheep && /usr/bin/python3 tests/tsan.py build-tsan

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* start_replay < TRACES: runs of the model (tests/model/start.pml with -DTRACE) on the node's
- * real protocol, step by step. A line "=" ends a run. Status 0 when every step came out alike.
- */
+ * real protocol, step by step; herd's own steps are for start_replay_herd. A line "=" ends a
+ * run. Status 0 when every step came out alike. */
 #include "common/buf.h"
 #include "common/clock.h"
 #include "sheep/experiment.h"
@@ -217,7 +217,7 @@ static bool take_line(struct replay *replay, char *line)
          word = strtok_r(NULL, " \t\n", &rest)) {
         words[n++] = word;
     }
-    replay->n_steps++;
+    replay->n_steps += n > 0 && words[0][0] != 'H' ? 1 : 0;
     if (n == 11 && words[0][0] == 'M') {
         return take_message(replay, words);
     }
@@ -234,7 +234,7 @@ static bool take_line(struct replay *replay, char *line)
         begin(replay);
         return true;
     }
-    return false;
+    return n > 0 && words[0][0] == 'H'; /* of herd */
 }
 
 static void print_coverage(const struct replay *replay)

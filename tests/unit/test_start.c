@@ -581,6 +581,19 @@ static void test_a_reboot_after_go_is_unknown_until_its_state_is_told(void **sta
     start_fini(&bench.start);
 }
 
+static void test_what_is_proven_stays_so_over_a_reboot(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    open_armed(&bench, INCOMPLETE_CONTINUE, ALL);
+    say(&bench, 0, START_EVENT_STOOD_DOWN);
+    assert_int_equal(bench.start.nodes[0].word, START_WORD_NOT_STARTED);
+    say(&bench, 0, START_EVENT_REBOOTED);
+    assert_int_equal(bench.start.nodes[0].word, START_WORD_NOT_STARTED);
+    start_fini(&bench.start);
+}
+
 static void test_a_reboot_before_go_takes_the_node_out(void **state)
 {
     struct bench bench;
@@ -675,6 +688,7 @@ int main(void)
         cmocka_unit_test(test_going_of_an_earlier_arm_does_not_count),
         cmocka_unit_test(test_abort_of_the_user_cancels_until_it_is_committed),
         cmocka_unit_test(test_a_reboot_after_go_is_unknown_until_its_state_is_told),
+        cmocka_unit_test(test_what_is_proven_stays_so_over_a_reboot),
         cmocka_unit_test(test_a_reboot_before_go_takes_the_node_out),
         cmocka_unit_test(test_started_outweighs_a_late_not_started),
         cmocka_unit_test(test_resume_knows_nothing_but_what_the_journal_says),

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static bool claims_more(const struct body_clock *claim, int64_t limit_ns)
+bool clock_claims_more(const struct body_clock *claim, int64_t limit_ns)
 {
     int64_t sum_ns = 0;
 
@@ -46,7 +46,7 @@ enum clock_judgement clock_judge(const struct clock_evidence *evidence,
             claim->source[0] != '\0' ? claim->source : "none");
         return CLOCK_UNLOCKED;
     }
-    if (claims_more(claim, limit_ns)) {
+    if (clock_claims_more(claim, limit_ns)) {
         snprintf(why, CLOCK_WHY_SIZE,
                  "clock: %.60s claims %" PRId64 " ns +-%" PRId64
                  " ns, more than clock_error_max of %" PRId64 " ns",

@@ -35,4 +35,7 @@ enum clock_judgement clock_judge(const struct clock_evidence *evidence,
                                  const struct clock_median *median, int64_t limit_ns,
                                  enum clock_source source, char why[CLOCK_WHY_SIZE]);
 
+/* Whether the sum of claimed offset and bound is above the limit. */
+bool clock_claims_more(const struct body_clock *claim, int64_t limit_ns);
+
 #endif

@@ -2,6 +2,7 @@
 /* herd clock: what is known about the nodes' clocks, and what this network can prove. */
 #include "herd/ask.h"
 #include "herd/cli.h"
+#include "herd/clock_judge.h"
 #include "herd/clock_record.h"
 #include "herd/clock_survey.h"
 #include "herd/cmd.h"
@@ -93,8 +94,7 @@ static const char *judge(const struct survey *survey, size_t i)
     if (!claim->is_locked) {
         return "not locked";
     }
-    if (llabs(claim->claimed_offset_ns) > survey->request->limit_ns
-        || claim->claimed_bound_ns > survey->request->limit_ns) {
+    if (clock_claims_more(claim, survey->request->limit_ns)) {
         return "claims too much";
     }
     return "";

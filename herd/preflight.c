@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "herd/preflight.h"
 
+#include "herd/clock_judge.h"
 #include "herd/report.h"
 
 #include "common/clock.h"
@@ -66,10 +67,13 @@ static void judge_clock(struct preflight *preflight, const struct preflight_fact
     if (!clock->is_locked) {
         find(preflight, true, "its clock is not locked (source %.40s)",
              clock->source[0] != '\0' ? clock->source : "none");
-    } else if (llabs(clock->claimed_offset_ns) > facts->clock_error_max_ns
-               || clock->claimed_bound_ns > facts->clock_error_max_ns) {
-        find(preflight, true, "its clock's own bound is %s, more than the limit",
-             human_ns(clock->claimed_bound_ns, text));
+    } else if (clock_claims_more(clock, facts->clock_error_max_ns)) {
+        char bound[HUMAN_TEXT_SIZE];
+
+        find(preflight, true,
+             "its clock's daemon claims %s with a bound of %s: more than the limit",
+             human_ns(clock->claimed_offset_ns, text),
+             human_ns(clock->claimed_bound_ns, bound));
     }
     if (facts->has_offset
         && llabs(facts->offset_ns) - facts->bound_ns > facts->clock_error_max_ns) {

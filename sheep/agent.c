@@ -76,6 +76,22 @@ void agent_pump(struct agent *agent)
     }
 }
 
+void agent_read_claim(struct agent *agent)
+{
+    bool was_locked = agent->claim.is_locked;
+
+    if (agent->clock_watch == NULL) {
+        clock_claim_read(&agent->claim, agent->config);
+        return;
+    }
+    clock_watch_claim(agent->clock_watch, &agent->claim);
+    if (was_locked && !agent->claim.is_locked) {
+        log_warn("clock: %s", agent->claim.why);
+    } else if (!was_locked && agent->claim.is_locked) {
+        log_info("clock: %s is locked", agent->claim.source);
+    }
+}
+
 static int on_tick(zloop_t *loop, int timer, void *arg)
 {
     struct agent *agent = arg;
@@ -106,6 +122,10 @@ static int on_second(zloop_t *loop, int timer, void *arg)
 
     (void)loop;
     (void)timer;
+    if (agent->clock_watch != NULL) {
+        clock_watch_tick(agent->clock_watch);
+        agent_read_claim(agent);
+    }
     if (server_refresh_keys(agent->server) && agent->live != NULL) {
         live_end_all(agent->live);
     }
@@ -166,6 +186,21 @@ static int open_recorder(struct agent *agent, struct err *err)
     return agent->link == NULL ? -1 : 0;
 }
 
+static int open_clock(struct agent *agent, struct err *err)
+{
+    struct err why = { 0 };
+
+    agent->clock_watch = clock_watch_create(agent->config, agent->state_dir, &why);
+    if (why.code != ERR_NONE) {
+        return err_set(err, why.code, "%s", why.text);
+    }
+    if (agent->clock_watch != NULL) {
+        clock_watch_tick(agent->clock_watch);
+    }
+    agent_read_claim(agent);
+    return 0;
+}
+
 /* A second agent would take the recorder away from the first. */
 static int lock_state(struct agent *agent, struct err *err)
 {
@@ -211,8 +246,7 @@ static int open_all(struct agent *agent, struct err *err)
         return -1;
     }
     node_experiment_init(&agent->node, agent->boot_id);
-    clock_claim_read(&agent->claim, agent->config);
-    if (open_recorder(agent, err) < 0) {
+    if (open_clock(agent, err) < 0 || open_recorder(agent, err) < 0) {
         return -1;
     }
     agent_restore(agent);
@@ -252,6 +286,7 @@ static void close_all(struct agent *agent)
     worker_destroy(&agent->journalist);
     worker_destroy(&agent->worker);
     recorder_link_destroy(&agent->link);
+    clock_watch_destroy(&agent->clock_watch);
     log_server_destroy(&agent->logs);
     live_close(&agent->live);
     server_close(&agent->server);

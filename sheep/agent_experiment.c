@@ -22,7 +22,7 @@ static int make_plan(struct agent *agent, struct err *err)
         .boot_id = agent->boot_id,
     };
 
-    clock_claim_read(&agent->claim, agent->config);
+    agent_read_claim(agent);
     if (agent->prepare_body == NULL) {
         return err_set(err, ERR_STATE, "nothing was asked for");
     }

@@ -8,6 +8,7 @@
 #include "common/zap.h"
 #include "sheep/blink.h"
 #include "sheep/clock_claim.h"
+#include "sheep/clock_watch.h"
 #include "sheep/config.h"
 #include "sheep/experiment.h"
 #include "sheep/input_store.h"
@@ -57,6 +58,7 @@ struct agent {
     struct reply_cache *cache;
     struct store store;
     struct input_store inputs;
+    struct clock_watch *clock_watch; /* NULL: sheep.yaml says what is claimed */
     struct clock_claim claim;
     char state_dir[PATH_SIZE];
 
@@ -173,6 +175,9 @@ void agent_dispatch(void *arg, struct server_peer *peer, const struct proto_mess
                     int64_t received_ns);
 
 /* ---- agent.c ---- */
+
+/* What is claimed of the clock now, into agent->claim. */
+void agent_read_claim(struct agent *agent);
 
 /* Serves logs now, not at the next tick. */
 void agent_pump(struct agent *agent);

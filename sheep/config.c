@@ -39,46 +39,65 @@ static void write_nothing(const void *member, struct buf *out, unsigned indent)
         .help = (help_)                                                                   \
     }
 
+static const struct enum_name CLOCK_DAEMONS[] = {
+    {"auto",       CLOCK_AUTO     },
+    { "ptp4l",     CLOCK_PTP4L    },
+    { "chrony",    CLOCK_CHRONY   },
+    { "timesyncd", CLOCK_TIMESYNCD},
+    { "sim",       CLOCK_SIM      },
+    { "any",       CLOCK_ANY      },
+    { "none",      CLOCK_NONE     },
+    { NULL,        0              },
+};
+
 static const struct field CLOCK_FIELDS[] = {
-    TEXT(clock_config, "source", source, "none", "who disciplines the clock"),
     {
-                                                                           .name = "locked",
-                                                                           .type = FIELD_BOOL,
-                                                                           .offset = offsetof(struct clock_config, locked),
-                                                                           .default_text = "false",
-                                                                           .help = "whether it claims to be locked",
-                                                                           },
+     .name = "source",
+     .type = FIELD_ENUM,
+     .offset = offsetof(struct clock_config, source),
+     .enums = CLOCK_DAEMONS,
+     .default_text = "auto",
+     .help =
+            "who disciplines the clock; auto: ptp4l, chrony or timesyncd, whoever is locked; "
+            "sim, any: what is claimed is below", },
     {
-                                                                           .name = "offset_us",
-                                                                           .type = FIELD_F64,
-                                                                           .offset = offsetof(struct clock_config, offset_us),
-                                                                           .default_text = "0",
-                                                                           .unit = "us",
-                                                                           .help = "error of a simulated clock",
-                                                                           },
+     .name = "locked",
+     .type = FIELD_BOOL,
+     .offset = offsetof(struct clock_config, locked),
+     .default_text = "false",
+     .help = "whether it claims to be locked",
+     },
     {
-                                                                           .name = "claimed_bound_us",
-                                                                           .type = FIELD_F64,
-                                                                           .offset = offsetof(struct clock_config, claimed_bound_us),
-                                                                           .minimum = 0,
-                                                                           .maximum = 1e12,
-                                                                           .default_text = "0",
-                                                                           .unit = "us",
-                                                                           .help = "how wrong it claims to be at most",
-                                                                           },
+     .name = "offset_us",
+     .type = FIELD_F64,
+     .offset = offsetof(struct clock_config, offset_us),
+     .default_text = "0",
+     .unit = "us",
+     .help = "error of a simulated clock",
+     },
+    {
+     .name = "claimed_bound_us",
+     .type = FIELD_F64,
+     .offset = offsetof(struct clock_config, claimed_bound_us),
+     .minimum = 0,
+     .maximum = 1e12,
+     .default_text = "0",
+     .unit = "us",
+     .help = "how wrong it claims to be at most",
+     },
     TEXT(clock_config, "ptp4l_socket", ptp4l_socket, "/var/run/ptp4l",
          "where ptp4l answers; empty: is not asked"),
     TEXT(clock_config, "phc2sys_log", phc2sys_log, "journal",
          "a file, or journal: systemd's; empty: is not read"),
     {
-                                                                           .name = "chrony_port",
-                                                                           .type = FIELD_U32,
-                                                                           .offset = offsetof(struct clock_config, chrony_port),
-                                                                           .maximum = 65535,
-                                                                           .default_text = "323",
-                                                                           .help = "of chrony's commands on 127.0.0.1; 0: is not asked",
-                                                                           },
-    { .name = NULL                   }
+     .name = "chrony_port",
+     .type = FIELD_U32,
+     .offset = offsetof(struct clock_config, chrony_port),
+     .maximum = 65535,
+     .default_text = "323",
+     .help = "of chrony's commands on 127.0.0.1; 0: is not asked",
+     },
+    { .name = NULL                          }
 };
 
 static const struct schema CLOCK_SCHEMA = {

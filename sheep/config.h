@@ -17,8 +17,19 @@ enum retention {
     RETENTION_KEEP
 };
 
+/* Who disciplines the node's clock. */
+enum clock_daemon {
+    CLOCK_AUTO, /* the first of the daemons that is locked */
+    CLOCK_PTP4L,
+    CLOCK_CHRONY,
+    CLOCK_TIMESYNCD,
+    CLOCK_SIM,  /* nobody: sheep.yaml says what is claimed, for a simulated node, */
+    CLOCK_ANY,  /* or for one whose clock somebody else looks after */
+    CLOCK_NONE, /* nobody, nothing is claimed */
+};
+
 struct clock_config {
-    char source[32]; /* who disciplines the clock: "sim", or a daemon's name */
+    int source; /* enum clock_daemon */
     bool locked;
     double offset_us; /* simulated error of this node's clock */
     double claimed_bound_us;

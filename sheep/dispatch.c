@@ -160,7 +160,7 @@ static void on_arm(const struct call *call)
     struct node_event event = make_event(call, NODE_EVENT_ARM);
     char why[PROTO_NAME_SIZE] = "";
 
-    clock_claim_read(&agent->claim, agent->config);
+    agent_read_claim(agent);
     event.is_clock_good = clock_claim_is_good(
         &agent->claim,
         agent->plan != NULL ? agent->plan->request.manifest.config.clock_source

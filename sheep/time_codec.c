@@ -46,6 +46,9 @@ enum {
     CURRENT_DATA_SET_BYTES = 18,
     TIME_STATUS_BYTES = 50,
     GM_PRESENT = 38, /* in TIME_STATUS_NP */
+    PORT_STATE = 10, /* in PORT_PROPERTIES_NP */
+    PORT_STAMPS = 11,
+    PORT_PROPERTIES_BYTES = 12,
 };
 
 void ptp_encode_get(uint8_t out[PTP_GET_BYTES], enum ptp_id id, uint16_t sequence)
@@ -99,6 +102,13 @@ unsigned ptp_decode(struct ptp_status *status, const uint8_t *bytes, size_t size
         }
         status->is_gm_present = load(data + GM_PRESENT, 4) != 0;
         return PTP_TIME_STATUS_NP;
+    case PTP_PORT_PROPERTIES_NP:
+        if (length < PORT_PROPERTIES_BYTES) {
+            return 0;
+        }
+        status->port_state = data[PORT_STATE];
+        status->stamps = data[PORT_STAMPS];
+        return PTP_PORT_PROPERTIES_NP;
     default:
         return 0;
     }

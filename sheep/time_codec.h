@@ -20,8 +20,14 @@ enum {
 /* ---- ptp4l ---- */
 
 enum ptp_id {
-    PTP_CURRENT_DATA_SET = 0x2001, /* offset, path delay */
-    PTP_TIME_STATUS_NP = 0xC000,   /* whether there is a grandmaster */
+    PTP_CURRENT_DATA_SET = 0x2001,   /* offset, path delay */
+    PTP_TIME_STATUS_NP = 0xC000,     /* whether there is a grandmaster */
+    PTP_PORT_PROPERTIES_NP = 0xC004, /* of each port: its state, how it stamps */
+};
+
+enum {
+    PTP_PORT_SLAVE = 9,     /* IEEE 1588-2008, table 8 */
+    PTP_STAMPS_SOFTWARE = 0 /* linuxptp's enum timestamp_type; all others are hardware */
 };
 
 struct ptp_status {
@@ -29,6 +35,8 @@ struct ptp_status {
     int64_t path_delay_ns;
     uint16_t steps_removed; /* 0: it is itself the master */
     bool is_gm_present;
+    uint8_t port_state; /* of the port that answered last */
+    uint8_t stamps;
 };
 
 /* Writes a GET of the data set, for whom it reaches and nobody behind (no boundary hops: a

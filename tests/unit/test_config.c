@@ -82,7 +82,7 @@ static void test_a_name_is_enough(void **state)
     assert_string_equal(f->config.board, "sim");
     assert_int_equal(f->config.disk_reserve, 64 << 20);
     assert_int_equal(f->config.retention, RETENTION_RELEASE);
-    assert_string_equal(f->config.clock.source, "none");
+    assert_int_equal(f->config.clock.source, CLOCK_AUTO);
     assert_false(f->config.clock.locked);
     assert_null(f->config.sim);
     assert_false(f->config.has_calibration);
@@ -108,6 +108,7 @@ static void test_what_is_said_counts(void **state)
     assert_int_equal(f->config.port, 65533);
     assert_int_equal(f->config.disk_reserve, 1 << 30);
     assert_int_equal(f->config.retention, RETENTION_KEEP);
+    assert_int_equal(f->config.clock.source, CLOCK_SIM);
     assert_true(f->config.clock.locked);
     assert_true(f->config.clock.claimed_bound_us == 0.5);
     assert_non_null(f->config.sim); /* sim_config.h has its schema */
@@ -131,6 +132,7 @@ static void test_faults_are_named_with_their_place(void **state)
     expect_refusal(f, "name: s\nsim: fast\n", "sim: not a map");
     expect_refusal(f, "name: s\nsim: [1]\n", "sim: not a map");
     expect_refusal(f, "name: s\nclock: { claimed_bound_us: -1 }\n", "claimed_bound_us");
+    expect_refusal(f, "name: s\nclock: { source: ptpd }\n", "ptpd");
     expect_refusal(f, "name: [\n", "sheep.yaml:");
     expect_refusal(f, "name: s\nport: x\nretention: y\nboart: z\n", "2 more");
 }

@@ -42,6 +42,7 @@ static void test_answers_are_taken_and_nothing_else(void **state)
 {
     static const uint8_t current[18] = { 0, 1, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xA6, 0x80,
                                          0, 0, 0,    0,    0,    7,    0xD6, 0,    0 };
+    static const uint8_t properties[17] = { [10] = 9, 1, 4, 'e', 't', 'h', '0' };
     uint8_t status_data[50] = { [41] = 1 };
     struct ptp_status status = { 0 };
     uint8_t message[128];
@@ -60,6 +61,16 @@ static void test_answers_are_taken_and_nothing_else(void **state)
     size = answer(message, PTP_TIME_STATUS_NP, status_data, sizeof(status_data));
     assert_int_equal(ptp_decode(&status, message, size), PTP_TIME_STATUS_NP);
     assert_true(status.is_gm_present);
+    size = answer(message, PTP_PORT_PROPERTIES_NP, properties, sizeof(properties));
+    assert_int_equal(ptp_decode(&status, message, size), PTP_PORT_PROPERTIES_NP);
+    assert_int_equal(status.port_state, PTP_PORT_SLAVE);
+    assert_int_equal(status.stamps, 1);
+    for (size_t cut = 0; cut < size; cut++) {
+        assert_int_equal(ptp_decode(&status, message, cut), 0);
+    }
+    size = answer(message, PTP_PORT_PROPERTIES_NP, properties, 11);
+    assert_int_equal(ptp_decode(&status, message, size), 0);
+    size = answer(message, PTP_TIME_STATUS_NP, status_data, sizeof(status_data));
     message[51] = 200; /* longer than it is */
     assert_int_equal(ptp_decode(&status, message, size), 0);
     message[51] = 1;

@@ -3,6 +3,15 @@
 
 #include <string.h>
 
+/* Of RLOG_OVERVIEW_WINDOW and RLOG_OVERVIEW_FACTOR. */
+enum {
+    WINDOW_SHIFT = 6,
+    FACTOR_SHIFT = 3
+};
+
+_Static_assert(RLOG_OVERVIEW_WINDOW == 1 << WINDOW_SHIFT, "window");
+_Static_assert(RLOG_OVERVIEW_FACTOR == 1 << FACTOR_SHIFT, "factor");
+
 /* What is added to a level: one or many samples at once. */
 struct summary {
     uint64_t sum;
@@ -14,15 +23,12 @@ struct summary {
 void overview_init(struct overview *overview, enum rlog_stream stream, overview_emit_fn emit,
                    void *arg)
 {
-    uint64_t window = RLOG_OVERVIEW_WINDOW;
-
     memset(overview, 0, sizeof(*overview));
     overview->stream = (uint8_t)stream;
     overview->emit = emit;
     overview->arg = arg;
-    for (int i = 0; i < RLOG_OVERVIEW_LEVELS; i++) {
-        overview->levels[i].window = window;
-        window *= RLOG_OVERVIEW_FACTOR;
+    for (unsigned i = 0; i < RLOG_OVERVIEW_LEVELS; i++) {
+        overview->levels[i].shift = WINDOW_SHIFT + i * FACTOR_SHIFT;
     }
 }
 
@@ -33,7 +39,7 @@ static void emit_level(struct overview *overview, unsigned number)
                                          .stream = overview->stream,
                                          .flags = (uint16_t)(number << 8),
                                          .count = level->count,
-                                         .first = level->first_index * level->window };
+                                         .first = level->first_index << level->shift };
 
     if (level->count > 0) {
         overview->emit(overview->arg, &header, level->entries);
@@ -43,6 +49,14 @@ static void emit_level(struct overview *overview, unsigned number)
 
 static void add_summary(struct overview *overview, unsigned number, uint64_t first_sample,
                         const struct summary *part);
+
+static uint32_t mean_of(const struct overview_level *level)
+{
+    uint64_t sum = level->sum + level->n_samples / 2;
+
+    return (uint32_t)(level->n_samples == UINT64_C(1) << level->shift ? sum >> level->shift
+                                                                      : sum / level->n_samples);
+}
 
 /* The entry that grew is complete: into the buffer, and into the next level. */
 static void close_entry(struct overview *overview, unsigned number)
@@ -62,11 +76,11 @@ static void close_entry(struct overview *overview, unsigned number)
     level->entries[level->count++] = (struct rlog_overview){
         .minimum = level->minimum,
         .maximum = level->maximum,
-        .mean = (uint32_t)((level->sum + level->n_samples / 2) / level->n_samples),
+        .mean = mean_of(level),
     };
     level->n_samples = 0;
     if (number + 1 < RLOG_OVERVIEW_LEVELS) {
-        add_summary(overview, number + 1, level->index * level->window, &part);
+        add_summary(overview, number + 1, level->index << level->shift, &part);
     }
     if (level->count == OVERVIEW_ROOM) {
         emit_level(overview, number);
@@ -77,7 +91,7 @@ static void add_summary(struct overview *overview, unsigned number, uint64_t fir
                         const struct summary *part)
 {
     struct overview_level *level = &overview->levels[number];
-    uint64_t index = first_sample / level->window;
+    uint64_t index = first_sample >> level->shift;
 
     if (index != level->index) {
         close_entry(overview, number);
@@ -94,18 +108,21 @@ static void add_summary(struct overview *overview, unsigned number, uint64_t fir
     level->maximum = part->maximum > level->maximum ? part->maximum : level->maximum;
 }
 
+/* Of at most a window of level 0; halves are summed, so that lanes of 32 bits suffice. */
 static struct summary summarize(const uint32_t *samples, size_t count)
 {
-    uint64_t sum = 0;
+    uint32_t low = 0;
+    uint32_t high = 0;
     uint32_t minimum = samples[0];
     uint32_t maximum = samples[0];
 
     for (size_t i = 0; i < count; i++) {
-        sum += samples[i];
+        low += samples[i] & 0xFFFF;
+        high += samples[i] >> 16;
         minimum = samples[i] < minimum ? samples[i] : minimum;
         maximum = samples[i] > maximum ? samples[i] : maximum;
     }
-    return (struct summary){ sum, count, minimum, maximum };
+    return (struct summary){ ((uint64_t)high << 16) + low, count, minimum, maximum };
 }
 
 /* Entries whose window has passed are complete although nothing came behind them yet. */
@@ -114,7 +131,7 @@ static void close_passed(struct overview *overview, uint64_t next_sample)
     for (unsigned i = 0; i < RLOG_OVERVIEW_LEVELS; i++) {
         struct overview_level *level = &overview->levels[i];
 
-        if (next_sample / level->window > level->index) {
+        if (next_sample >> level->shift > level->index) {
             close_entry(overview, i);
         }
     }

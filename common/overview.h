@@ -22,7 +22,7 @@ typedef void (*overview_emit_fn)(void *arg, const struct rlog_record_header *hea
                                  const struct rlog_overview *entries);
 
 struct overview_level {
-    uint64_t window;    /* samples of an entry */
+    unsigned shift;     /* an entry has 2^shift samples: no divisions */
     uint64_t index;     /* of the entry that grows */
     uint64_t sum;       /* of its samples */
     uint64_t n_samples; /* 0: none so far */

@@ -16,7 +16,6 @@ enum {
     STEP_RUNNING_MS = 250, /* the ring holds 5 s; bursts are cheaper than single blocks */
     STEP_EDGES_MS = 50,    /* while so many edges come that a longer burst would fill buffers */
     STEP_ENDING_MS = 10,
-    ENDING_SAMPLES = PRU_SAMPLE_RATE_HZ / 5 * 2,
     STEP_CLOSING_MS = 100,
     STEP_WATCH_MS = 200,
     SILENCE_STEPS = 8,
@@ -430,10 +429,18 @@ enum recording_phase recording_step(struct recording *recording)
     return recording->phase;
 }
 
-/* So near to the end that each block is looked for: the result is waited for. */
-static bool is_ending(const struct recording *recording)
+/* Near the end looks come closer and closer: the result is waited for. */
+static int running_timeout_ms(const struct recording *recording)
 {
-    return recording->chunker.next_sample + ENDING_SAMPLES > recording->stop_sample;
+    uint64_t next = recording->chunker.next_sample;
+    uint64_t left = recording->stop_sample > next ? recording->stop_sample - next : 0;
+    uint64_t half_ms = left / 2 / (PRU_SAMPLE_RATE_HZ / 1000);
+    int step_ms = recording->has_many_edges ? STEP_EDGES_MS : STEP_RUNNING_MS;
+
+    if (half_ms >= (uint64_t)step_ms) {
+        return step_ms;
+    }
+    return half_ms < STEP_ENDING_MS ? STEP_ENDING_MS : (int)half_ms;
 }
 
 int recording_timeout_ms(const struct recording *recording)
@@ -447,10 +454,7 @@ int recording_timeout_ms(const struct recording *recording)
         if (recording->was_blocked) {
             return 1;
         }
-        if (is_ending(recording)) {
-            return STEP_ENDING_MS;
-        }
-        return recording->has_many_edges ? STEP_EDGES_MS : STEP_RUNNING_MS;
+        return running_timeout_ms(recording);
     case RECORDING_CLOSING:
         return STEP_CLOSING_MS;
     case RECORDING_ENDED:

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include "common/crc32c.h"
 #include "common/rlog.h"
 #include "common/rlog_file.h"
 
@@ -79,21 +78,6 @@ static struct rlog_writer *begin(struct fixture *fixture)
         fail_msg("%s", err.text);
     }
     return writer;
-}
-
-static void test_crc_matches_the_rfc(void **state)
-{
-    uint8_t zeros[32] = { 0 };
-    uint8_t rising[32];
-
-    (void)state;
-    for (uint8_t i = 0; i < 32; i++) {
-        rising[i] = i;
-    }
-    assert_int_equal(crc32c(0, zeros, 32), 0x8A9136AAu); /* RFC 3720 B.4 */
-    assert_int_equal(crc32c(0, rising, 32), 0x46DD794Eu);
-    assert_int_equal(crc32c(0, "123456789", 9), 0xE3069283u);
-    assert_int_equal(crc32c(crc32c(0, rising, 13), rising + 13, 19), 0x46DD794Eu);
 }
 
 static void test_a_log_reads_back_as_written_and_verifies(void **state)
@@ -461,7 +445,6 @@ static void test_remove_refuses_what_is_not_a_log(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_crc_matches_the_rfc),
         cmocka_unit_test_setup_teardown(test_a_record_in_place_of_another_is_found, set_up,
                                         tear_down),
         cmocka_unit_test(test_deflate_is_undone_by_inflate),

@@ -8,7 +8,8 @@
 #include <string.h>
 
 enum {
-    NUMBER_TEXT_SIZE = 64
+    NUMBER_TEXT_SIZE = 64,
+    MAX_EXPONENT = 10000 /* no double has one */
 };
 
 struct scale {
@@ -225,13 +226,17 @@ static bool prefix_split(const char *unit, int *exponent, const char **base)
 static bool shift_exponent(char number[NUMBER_TEXT_SIZE], int shift)
 {
     char *mark = strpbrk(number, "eE");
-    long exponent = shift;
+    long exponent = 0;
     size_t used = strlen(number);
 
     if (mark != NULL) {
-        exponent += strtol(mark + 1, NULL, 10);
+        exponent = strtol(mark + 1, NULL, 10);
         used = (size_t)(mark - number);
     }
+    if (exponent < -MAX_EXPONENT || exponent > MAX_EXPONENT) {
+        return false;
+    }
+    exponent += shift;
     return snprintf(number + used, NUMBER_TEXT_SIZE - used, "e%ld", exponent)
            < (int)(NUMBER_TEXT_SIZE - used);
 }

@@ -97,6 +97,12 @@ static void test_quantities(void **state)
     assert_int_equal(quantity_parse("3 V", "log2(nA)", &value), UNIT_UNKNOWN);
     assert_int_equal(quantity_parse("nan", "mV", &value), UNIT_NOT_A_NUMBER);
     assert_int_equal(quantity_parse("1e999", "mV", &value), UNIT_NOT_A_NUMBER);
+    assert_int_equal(quantity_parse("1e9223372036854775807 V", "mV", &value),
+                     UNIT_NOT_A_NUMBER);
+    assert_int_equal(quantity_parse("1e-9223372036854775808 nF", "F", &value),
+                     UNIT_NOT_A_NUMBER);
+    assert_int_equal(quantity_parse("1e-00000000000000000003 V", "mV", &value), UNIT_OK);
+    assert_true(value == 1);
 }
 
 static void test_formats_read_back(void **state)

@@ -53,12 +53,6 @@ struct clock clock_stepped(int64_t utc_ns, int64_t mono_ns)
     return (struct clock){ stepped_utc, stepped_mono, 0, utc_ns, mono_ns };
 }
 
-void clock_step(struct clock *clock, int64_t delta_ns)
-{
-    clock->stepped_utc_ns += delta_ns;
-    clock->stepped_mono_ns += delta_ns;
-}
-
 static struct tm split(int64_t utc_ns)
 {
     int64_t seconds = utc_ns / NS_PER_S;

@@ -24,9 +24,8 @@ struct clock {
 /* The machine's clocks, UTC plus utc_offset_ns. */
 struct clock clock_system(int64_t utc_offset_ns);
 
-/* A clock that stands still until clock_step. */
+/* A clock that stands still; whoever owns it moves stepped_utc_ns and stepped_mono_ns. */
 struct clock clock_stepped(int64_t utc_ns, int64_t mono_ns);
-void clock_step(struct clock *clock, int64_t delta_ns);
 
 static inline int64_t clock_utc(const struct clock *clock)
 {

@@ -21,7 +21,6 @@ typedef void (*log_sink_fn)(enum log_level level, const char *line, void *arg);
 
 /* The level is the one piece of mutable state of the process besides the sink; default info. */
 void log_set_level(enum log_level level);
-enum log_level log_get_level(void);
 void log_set_sink(log_sink_fn sink, void *arg);
 
 /* Written as one write(2); thread safe; no trailing full stop and no newline in the format. */

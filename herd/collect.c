@@ -378,11 +378,6 @@ const char *collect_folder(const struct collect *collect)
     return collect->folder;
 }
 
-const char *collect_log(const struct collect *collect)
-{
-    return collect->log;
-}
-
 void collect_digest(const struct collect *collect, char text[DIGEST_TEXT_SIZE])
 {
     uint8_t digest[RLOG_DIGEST_BYTES];

@@ -48,7 +48,6 @@ uint64_t collect_repeated(const struct collect *collect); /* the same, and of no
 /* For a transfer that is held back: between COLLECT_WINDOW_MIN and COLLECT_CREDIT. */
 void collect_set_window(struct collect *collect, uint64_t bytes);
 const char *collect_folder(const struct collect *collect);
-const char *collect_log(const struct collect *collect);
 
 /* Over what is here, as text. */
 void collect_digest(const struct collect *collect, char text[DIGEST_TEXT_SIZE]);

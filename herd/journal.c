@@ -35,11 +35,6 @@ static const char *const KIND_NAMES[N_JOURNAL_KINDS] = {
     [JOURNAL_END] = "end",
 };
 
-const char *journal_kind_name(enum journal_kind kind)
-{
-    return KIND_NAMES[kind];
-}
-
 /* ---- one line ---- */
 
 #define NUMBER(member_, type_)                                                     \

@@ -90,6 +90,4 @@ MUST_CHECK int journal_each_open(const char *state_folder,
                                  void (*fn)(void *arg, const char *id), void *arg,
                                  struct err *err);
 
-const char *journal_kind_name(enum journal_kind kind);
-
 #endif

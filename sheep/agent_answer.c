@@ -56,19 +56,6 @@ void agent_refuse(struct agent *agent, const struct agent_request *request,
     agent_answer(agent, request, VERB_REFUSED, &body, NOTHING);
 }
 
-void agent_tell_owner(struct agent *agent, enum proto_verb verb, const void *body)
-{
-    struct agent_request request = { .port = SERVER_CONTROL };
-
-    if (agent->owner_peer[0] == '\0') {
-        return;
-    }
-    memcpy(request.peer_id, agent->owner_peer, sizeof(request.peer_id));
-    request.token.experiment = agent->node.experiment;
-    request.token.controller = agent->node.controller;
-    agent_answer(agent, &request, verb, body, NOTHING);
-}
-
 /* ---- what the protocol answers ---- */
 
 static void answer_refused(struct agent *agent, const struct agent_request *request,

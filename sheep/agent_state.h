@@ -147,8 +147,6 @@ void agent_answer(struct agent *agent, const struct agent_request *request,
                   enum proto_verb verb, const void *body, struct proto_frame payload);
 void agent_refuse(struct agent *agent, const struct agent_request *request,
                   const struct err *why);
-/* To the owner, unasked; lost when it is not connected: heartbeats make good for that. */
-void agent_tell_owner(struct agent *agent, enum proto_verb verb, const void *body);
 void agent_do_answer(struct agent *agent, const struct agent_request *request,
                      const struct node_action *action);
 void agent_answer_state(struct agent *agent, const struct agent_request *request);

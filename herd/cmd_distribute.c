@@ -29,8 +29,7 @@ static const char USAGE[] =
     "  herd -l sheep[0-3] distribute 'results/hrv_{node}.h5'\n";
 
 enum {
-    SILENCE_S = 10,
-    MAX_SECONDS = 3600,
+    SILENCE_MS = 10000,
     TICK_MS = 50,
 };
 
@@ -41,7 +40,7 @@ static const struct cli_option OPTIONS[] = {
 
 struct distribution {
     const struct cmd_options *options;
-    int silence_s;
+    int silence_ms;
     struct context context;
     const struct inventory_node **nodes; /* those that are meant */
     size_t n_nodes;
@@ -160,8 +159,9 @@ static int on_tick(zloop_t *loop, int timer_id, void *arg)
         distribution->n_moved = n_all;
         distribution->moved_ns = clock_mono_ns();
     }
-    is_over = supply_is_done(distribution->supply)
-              || clock_mono_ns() - distribution->moved_ns > distribution->silence_s * NS_PER_S;
+    is_over =
+        supply_is_done(distribution->supply)
+        || clock_mono_ns() - distribution->moved_ns > distribution->silence_ms * NS_PER_MS;
     if (is_over) {
         flock_pause(distribution->flock);
     }
@@ -328,22 +328,15 @@ static int run(const struct cmd_options *options, int argc, char **argv)
     struct cli_scan scan = {
         .global = options, .options = OPTIONS, .argc = argc, .argv = argv
     };
-    struct distribution distribution = { .options = options, .silence_s = SILENCE_S };
+    struct distribution distribution = { .options = options, .silence_ms = SILENCE_MS };
     const char *value = NULL;
     int option = 0;
     int status = 0;
 
     while ((option = cli_next(&scan, &value)) != 0) {
-        double seconds = 0;
-
-        if (option == '?') {
+        if (option == '?' || cli_take_timeout(&scan, value, &distribution.silence_ms) != 0) {
             return EXIT_USAGE;
         }
-        if (!text_to_f64(value, &seconds) || seconds < 1 || seconds > MAX_SECONDS) {
-            return cmd_misuse(options, "distribute", "timeout '%s' is not 1 to %d seconds",
-                              value, MAX_SECONDS);
-        }
-        distribution.silence_s = (int)seconds;
     }
     if (scan.n_operands == 0) {
         return cmd_misuse(options, "distribute", "which file?");

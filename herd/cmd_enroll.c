@@ -3,14 +3,16 @@
 #include "herd/cli.h"
 #include "herd/cmd.h"
 #include "herd/context.h"
+#include "herd/each_node.h"
 #include "herd/report.h"
-#include "herd/ssh.h"
+#include "herd/ssh_options.h"
 
 #include "common/buf.h"
 #include "common/keys.h"
 
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char USAGE[] =
@@ -20,6 +22,7 @@ static const char USAGE[] =
     "key into the node's folder `authorized`. Host keys are checked strictly: a node that ssh\n"
     "does not know is refused. Uses the SSH agent or key files, never a password.\n\n"
     "  -d, --dir DIR          keys and `authorized` on the node; default /etc/bellwether\n"
+    "  -t, --timeout S        how long a node may take to connect or be silent; default 10\n"
     "  -p, --ssh-port PORT    default: as ~/.ssh/config says, or 22\n"
     "      --identity FILE    SSH key file instead of agent and usual files\n"
     "      --known-hosts FILE instead of ~/.ssh/known_hosts\n"
@@ -32,9 +35,7 @@ static const char USAGE[] =
     "  herd -k old.key enroll --revoke\n";
 
 enum {
-    OPTION_IDENTITY = 256,
-    OPTION_KNOWN_HOSTS,
-    OPTION_REPLACE,
+    OPTION_REPLACE = SSH_OPTION_END,
     OPTION_REVOKE,
     TIMEOUT_S = 10,
     ANSWER_MAX = 4096,
@@ -42,38 +43,26 @@ enum {
 };
 
 static const struct cli_option OPTIONS[] = {
-    {'d',                 "dir",         true },
-    { 'p',                "ssh-port",    true },
-    { OPTION_IDENTITY,    "identity",    true },
-    { OPTION_KNOWN_HOSTS, "known-hosts", true },
-    { 'b',                "become",      false},
-    { OPTION_REPLACE,     "replace",     false},
-    { OPTION_REVOKE,      "revoke",      false},
-    { 0,                  NULL,          false},
+    {'d',                     "dir",         true },
+    { SSH_OPTION_TIMEOUT,     "timeout",     true },
+    { SSH_OPTION_PORT,        "ssh-port",    true },
+    { SSH_OPTION_IDENTITY,    "identity",    true },
+    { SSH_OPTION_KNOWN_HOSTS, "known-hosts", true },
+    { 'b',                    "become",      false},
+    { OPTION_REPLACE,         "replace",     false},
+    { OPTION_REVOKE,          "revoke",      false},
+    { 0,                      NULL,          false},
 };
 
 struct request {
     const char *nodes;
-    const char *folder; /* on the node; no character that a shell knows */
-    unsigned port;
-    const char *identity;
-    const char *known_hosts;
+    const char *folder;       /* on the node; no character that a shell knows */
+    struct ssh_target target; /* host and user are each node's own */
     bool become;
     bool replace;
     bool revoke;
     char keys_folder[PATH_MAX]; /* here */
 };
-
-static int take_port(const struct cmd_options *options, const char *text, unsigned *port)
-{
-    uint64_t value = 0;
-
-    if (!text_to_u64(text, &value) || value == 0 || value > UINT16_MAX) {
-        return cmd_misuse(options, "enroll", "'%s' is no port", text);
-    }
-    *port = (unsigned)value;
-    return 0;
-}
 
 static int take_option(const struct cmd_options *options, struct request *request, int option,
                        const char *value)
@@ -81,14 +70,6 @@ static int take_option(const struct cmd_options *options, struct request *reques
     switch (option) {
     case 'd':
         request->folder = value;
-        break;
-    case 'p':
-        return take_port(options, value, &request->port);
-    case OPTION_IDENTITY:
-        request->identity = value;
-        break;
-    case OPTION_KNOWN_HOSTS:
-        request->known_hosts = value;
         break;
     case 'b':
         request->become = true;
@@ -100,7 +81,7 @@ static int take_option(const struct cmd_options *options, struct request *reques
         request->revoke = true;
         break;
     default:
-        return EXIT_USAGE; /* cli_next has said why */
+        return ssh_option_take(options, "enroll", option, value, &request->target);
     }
     return 0;
 }
@@ -255,16 +236,14 @@ static int revoke_key(struct ssh_link *link, const struct request *request,
 static int enroll_node(const struct request *request, const struct context *context,
                        const struct inventory_node *node, struct err *err)
 {
-    const struct ssh_target target = { .host = node->host,
-                                       .user = node->user,
-                                       .port = request->port,
-                                       .known_hosts = request->known_hosts,
-                                       .identity = request->identity,
-                                       .timeout_s = TIMEOUT_S };
-    struct ssh_link *link = ssh_link_open(&target, err);
+    struct ssh_target target = request->target;
+    struct ssh_link *link = NULL;
     struct key_pair pair = { .role = ROLE_SHEEP };
     int result = -1;
 
+    target.host = node->host;
+    target.user = node->user;
+    link = ssh_link_open(&target, err);
     if (link == NULL) {
         return -1;
     }
@@ -302,26 +281,35 @@ static void report(const struct cmd_options *options, const char *node, const ch
     }
 }
 
-static int enroll_all(const struct cmd_options *options, const struct request *request,
-                      const struct context *context)
+struct enrollment {
+    const struct request *request;
+    const struct context *context;
+    struct err *errs; /* what kept each node from it; ERR_NONE: nothing */
+};
+
+static void enroll_one(void *arg, size_t i)
 {
+    struct enrollment *enrollment = arg;
+
+    (void)enroll_node(enrollment->request, enrollment->context,
+                      &enrollment->context->inventory->nodes[i], &enrollment->errs[i]);
+}
+
+static int show(const struct cmd_options *options, const struct enrollment *enrollment)
+{
+    const struct context *context = enrollment->context;
     size_t n_reached = 0;
     size_t n_failed = 0;
 
     for (size_t i = 0; i < context->inventory->n_nodes; i++) {
-        const struct inventory_node *node = &context->inventory->nodes[i];
-        struct err err = { 0 };
+        const struct err *err = &enrollment->errs[i];
 
-        if (!context->selected[i]) {
-            continue;
-        }
-        if (enroll_node(request, context, node, &err) == 0) {
-            n_reached++;
-            report(options, node->name, request->revoke ? "revoked" : "enrolled", NULL);
-        } else {
-            n_failed++;
-            n_reached += err.code != ERR_UNREACHABLE ? 1 : 0;
-            report(options, node->name, NULL, &err);
+        if (context->selected[i]) {
+            n_failed += err->code != ERR_NONE ? 1 : 0;
+            n_reached += err->code != ERR_UNREACHABLE ? 1 : 0;
+            report(options, context->inventory->nodes[i].name,
+                   enrollment->request->revoke ? "revoked" : "enrolled",
+                   err->code != ERR_NONE ? err : NULL);
         }
     }
     if (n_reached == 0) {
@@ -330,9 +318,27 @@ static int enroll_all(const struct cmd_options *options, const struct request *r
     return n_failed == 0 ? EXIT_ALL_VALID : EXIT_NODE_FAILED;
 }
 
+static int enroll_all(const struct cmd_options *options, const struct request *request,
+                      const struct context *context)
+{
+    struct enrollment enrollment = { .request = request, .context = context };
+    struct err err = { .code = ERR_MEMORY, .text = "answers" };
+    int status = 0;
+
+    enrollment.errs = calloc(context->inventory->n_nodes + 1, sizeof(*enrollment.errs));
+    if (enrollment.errs == NULL) {
+        return cmd_fail(options, "enroll", &err);
+    }
+    each_node(context, enroll_one, &enrollment);
+    status = show(options, &enrollment);
+    free(enrollment.errs);
+    return status;
+}
+
 static int run(const struct cmd_options *options, int argc, char **argv)
 {
-    struct request request = { .folder = "/etc/bellwether" };
+    struct request request = { .folder = "/etc/bellwether",
+                               .target = { .timeout_s = TIMEOUT_S } };
     struct context context;
     struct err err = { 0 };
     int status = parse(options, argc, argv, &request);

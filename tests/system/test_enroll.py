@@ -6,8 +6,10 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
+import time
 
 import yaml
 
@@ -186,6 +188,16 @@ def test_nobody_there_is_exit_3():
         done = node.enroll()
         assert done.returncode == 3, done
         assert node.nothing_changed()
+
+
+def test_silent_nodes_delay_each_other_no_more_than_one_does():
+    with Node() as node, socket.create_server(("127.0.0.1", 0), backlog=64) as silent:
+        node.write("herd.yml", yaml.safe_dump({"sheep": {"hosts": {
+            f"sheep{i}": {"ansible_host": "127.0.0.1", "port": 5000 + 10 * i} for i in range(12)}}}))
+        begin = time.monotonic()
+        done = node.herd("enroll", "-t", "2", "-p", str(silent.getsockname()[1]))
+        assert done.returncode == 3 and done.stderr.count("herd enroll: sheep") == 12, done
+        assert time.monotonic() - begin < 12, "one after the other would take 24 s"
 
 
 def test_a_path_that_a_shell_would_read_is_refused():

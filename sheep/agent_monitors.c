@@ -19,17 +19,19 @@ static const char UART_OF_CAPE[] = "/dev/ttyS1";
 struct agent_monitors {
     struct monitors *monitors; /* NULL: all of them are off */
     int fd;                    /* our own descriptor of the line to the recorder */
-    _Atomic uint64_t n_dropped;
+    _Atomic uint32_t n_lost;   /* rows that the recorder has not been told about */
 };
 
-/* In the monitors' thread. */
+/* Any thread. */
 static bool post_row(void *arg, struct recorder_row *row)
 {
     struct agent_monitors *self = arg;
-    bool is_taken = recorder_ipc_send_row(self->fd, row);
+    bool is_taken = false;
 
+    row->n_lost = atomic_exchange(&self->n_lost, 0);
+    is_taken = recorder_ipc_send_row(self->fd, row);
     if (!is_taken) {
-        atomic_fetch_add(&self->n_dropped, 1);
+        atomic_fetch_add(&self->n_lost, row->n_lost + 1);
     }
     return is_taken;
 }
@@ -49,14 +51,14 @@ static void tap(enum log_level level, const char *line, void *arg)
 static void stop(struct agent *agent)
 {
     struct agent_monitors *self = agent->monitors;
-    uint64_t n_dropped = 0;
+    uint32_t n_lost = 0;
 
     if (self == NULL) {
         return;
     }
-    n_dropped = atomic_load(&self->n_dropped);
-    if (n_dropped != 0) {
-        log_warn("%llu rows of monitors found no room", (unsigned long long)n_dropped);
+    n_lost = atomic_load(&self->n_lost);
+    if (n_lost != 0) {
+        log_warn("the last %u records of monitors found no room, which no remark says", n_lost);
     }
     log_set_tap(LOG_LEVEL_INFO, NULL, NULL);
     monitors_destroy(&self->monitors);

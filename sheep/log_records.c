@@ -67,19 +67,20 @@ static bool is_short_of_memory(const struct log_records *records, unsigned limit
     return !records->is_patient && log_sink_fill_percent(records->sink) >= limit_percent;
 }
 
-void log_lost_rows_add(struct log_lost_rows *lost, const struct rlog_record_header *header)
+void log_lost_rows_add(struct log_lost_rows *lost, const struct rlog_record_header *header,
+                       uint64_t count)
 {
     if (lost->count == 0) {
         lost->first = header->first;
     }
-    lost->count++;
+    lost->count += count;
 }
 
 void log_records_row(struct log_records *records, const struct rlog_record_header *header,
                      const void *payload, size_t size)
 {
     if (is_short_of_memory(records, DROP_ROWS_PERCENT)) {
-        log_lost_rows_add(&records->lost_rows, header);
+        log_lost_rows_add(&records->lost_rows, header, 1);
         return;
     }
     log_records_put(records, header, payload, size);

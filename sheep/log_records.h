@@ -29,9 +29,10 @@ void log_records_put(struct log_records *records, const struct rlog_record_heade
 /* Rows of monitors that found no room. */
 struct log_lost_rows {
     uint64_t count;
-    uint64_t first; /* as the record of the first one has it: UTC in ns */
+    uint64_t first; /* as the record of the first one has it, or of the next: UTC in ns */
 };
-void log_lost_rows_add(struct log_lost_rows *lost, const struct rlog_record_header *header);
+void log_lost_rows_add(struct log_lost_rows *lost, const struct rlog_record_header *header,
+                       uint64_t count);
 
 /* The same of a monitor's row: dropped first when memory before the disk is short. */
 void log_records_row(struct log_records *records, const struct rlog_record_header *header,

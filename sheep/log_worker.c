@@ -326,10 +326,16 @@ bool log_worker_put_row(struct log_worker *worker, const struct rlog_record_head
                         const void *payload, size_t size)
 {
     if (free_jobs(worker) < JOBS_PER_BLOCK * 2) {
-        log_lost_rows_add(&worker->refused_rows, header);
+        log_lost_rows_add(&worker->refused_rows, header, 1);
         return false;
     }
     return put_inline(worker, JOB_ROW, header, payload, size);
+}
+
+void log_worker_lose_rows(struct log_worker *worker, const struct rlog_record_header *header,
+                          uint64_t count)
+{
+    log_lost_rows_add(&worker->refused_rows, header, count);
 }
 
 void log_worker_sync(struct log_worker *worker)

@@ -67,6 +67,10 @@ bool log_worker_put(struct log_worker *worker, const struct rlog_record_header *
 bool log_worker_put_row(struct log_worker *worker, const struct rlog_record_header *header,
                         const void *payload, size_t size);
 
+/* So many rows were lost in front of the one with this header before they got here. */
+void log_worker_lose_rows(struct log_worker *worker, const struct rlog_record_header *header,
+                          uint64_t count);
+
 void log_worker_sync(struct log_worker *worker);
 
 /* The last call; the worker corrects *end by what it dropped. */

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 enum {
-    RECORDER_IPC_VERSION = 1
+    RECORDER_IPC_VERSION = 2
 };
 
 enum recorder_request_kind {
@@ -55,6 +55,7 @@ struct recorder_row {
     uint8_t stream;   /* one of the monitors' */
     uint16_t size;    /* of the payload */
     uint32_t count;   /* see enum rlog_type */
+    uint32_t n_lost;  /* rows before this one that the recorder did not take in time */
     int64_t utc_ns;
     uint8_t payload[RECORDER_ROW_BYTES];
 };

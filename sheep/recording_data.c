@@ -51,8 +51,13 @@ bool recording_put_row(struct recording *recording, const struct recorder_row *r
                                          .count = row->count,
                                          .first = (uint64_t)row->utc_ns };
 
-    return is_monitor_row(row) && recording->phase == RECORDING_RUNNING
-           && log_worker_put_row(recording->worker, &header, row->payload, row->size);
+    if (!is_monitor_row(row) || recording->phase != RECORDING_RUNNING) {
+        return false;
+    }
+    if (row->n_lost != 0) {
+        log_worker_lose_rows(recording->worker, &header, row->n_lost);
+    }
+    return log_worker_put_row(recording->worker, &header, row->payload, row->size);
 }
 
 static void put_util(struct recording *recording)

@@ -4,6 +4,7 @@
 target's bytes come unchanged, and all of it costs little."""
 import os
 import pty
+import re
 import subprocess
 import threading
 import time
@@ -69,8 +70,8 @@ def thread_seconds(pid, name):
     return total
 
 
-def experiment(level):
-    return {"name": "watched", "duration": f"{SECONDS} s", "defaults": {
+def experiment(level, seconds=SECONDS):
+    return {"name": "watched", "duration": f"{seconds} s", "defaults": {
         "mode": "harvest", "harvester": {"inherit_from": "cv20"},
         "log": {"system": "1 s", "kernel": True, "time": True, "sheep": True,
                 "sheep_level": level, "uart": {"baudrate": 115200}}}}
@@ -120,27 +121,43 @@ def test_all_monitors_cost_less_than_two_percent_of_a_core():
         assert share < 0.02, share
 
 
+def keep_old_log(flock):
+    folder = flock.data("sheep0", "recordings", OLD_LOG + ".rlog")
+    os.makedirs(os.path.dirname(folder))
+    subprocess.run([MAKE_LOG, folder, "samples=1000"], check=True)
+
+
+class Flood:
+    """Clients who ask for a place that a log has not: the node says so in its own log, each time."""
+
+    FETCH = [b"BW1", b"FETCH", bytes(24) + b"\1\0\0\0" + bytes(4),
+             f"log: {OLD_LOG}\nsegment: 9\noffset: 0\ncredit_bytes: 1000\n".encode()]
+
+    def __init__(self, flock):
+        self.clients = [Client(flock, "sheep0", port=1) for _ in range(3)]  # the bulk port
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        for client in self.clients:
+            client.close()
+
+    def send(self):
+        for client in self.clients:
+            for _ in range(10):
+                client.socket.send_multipart(self.FETCH)
+        time.sleep(0.02)
+
+
 def test_a_flood_of_log_lines_costs_no_sample():
     with Flock(1, start=False, change=own_uart) as flock:
-        folder = flock.data("sheep0", "recordings", OLD_LOG + ".rlog")
-        os.makedirs(os.path.dirname(folder))
-        subprocess.run([MAKE_LOG, folder, "samples=1000"], check=True)
+        keep_old_log(flock)
         uart = Uart(flock, 200)
         flock.start("sheep0")
-        clients = [Client(flock, "sheep0", port=1) for _ in range(3)]  # the bulk port
-        # A place that the log has not: the node says so in its own log, every time.
-        fetch = [b"BW1", b"FETCH", bytes(24) + b"\1\0\0\0" + bytes(4),
-                 f"log: {OLD_LOG}\nsegment: 9\noffset: 0\ncredit_bytes: 1000\n".encode()]
-
-        def flood():
-            for client in clients:
-                for _ in range(10):
-                    client.socket.send_multipart(fetch)
-            time.sleep(0.02)
-        share = run_watched(flock, uart, "debug", flood)
+        with Flood(flock) as flood:
+            share = run_watched(flock, uart, "debug", flood.send)
         levels = check_samples_and_bytes(flock, uart)
-        for client in clients:
-            client.close()
         rate = len(levels) / (SECONDS - 3)
         print(f"figure: {rate:.0f} lines of the node's log a second beside the samples, "
               f"the monitors' thread takes {100 * share:.1f} %")
@@ -149,6 +166,33 @@ def test_a_flood_of_log_lines_costs_no_sample():
         assert done.status == 0 and "sheep_level debug" in done.err, str(done)
         done = flock.herd("check", flock.experiment(experiment("info")))
         assert done.status == 0 and "sheep_level debug" not in done.err, str(done)
+
+
+def held_up(_, config):
+    """The recorder stands still for 2 s: its ring holds the samples, its socket not the lines."""
+    config["sim"].update(stall_at=SAMPLE_RATE_HZ, stall_ms=2000)
+
+
+def test_lines_that_find_no_room_are_dropped_and_counted_but_no_sample():
+    seconds = 5
+    with Flock(1, start=False, change=held_up) as flock:
+        keep_old_log(flock)
+        flock.start("sheep0")
+        herd = flock.spawn("run", flock.experiment(experiment("debug", seconds)), "-o",
+                           flock.results)
+        with Flood(flock) as flood:
+            while herd.poll() is None:
+                flood.send()
+        with open(herd.log, encoding="utf-8") as file:
+            assert herd.returncode == 0, file.read()
+        with h5py.File(flock.file_of("sheep0")) as file:
+            assert len(file["data/voltage"]) == seconds * SAMPLE_RATE_HZ
+            assert file.attrs["n_gap_samples"] == 0
+            said = str(file.attrs["remarks"])
+            found = re.search(r"(\d+) records of monitors found no room", said)
+            assert found and int(found.group(1)) > 100, said
+            print(f"figure: {found.group(1)} records dropped, {len(file['sheep/level'])} lines kept "
+                  "of a recorder that was held up for 2 s")
 
 
 if __name__ == "__main__":

@@ -7,12 +7,11 @@ enum {
     HEAD_BYTES = 10,
     EDGE_BYTES = 13, /* worst: escape, a step of 64 bits in LEB128, the mask */
     PIN_MASK = 15,
-    ESCAPE = 16,
+    ESCAPE = 16, /* alone: a step and a mask follow; with more: two pins */
     STEP_SHIFT = 5,
+    SECOND_PIN_SHIFT = 5,
+    PAIR_STEP_SHIFT = 9,
 };
-
-/* Longer steps do not fit beside the pin. */
-static const uint64_t STEP_MAX = UINT64_MAX >> STEP_SHIFT;
 
 size_t gpio_codec_bound(size_t count)
 {
@@ -50,10 +49,20 @@ static uint8_t *put_edge(uint8_t *at, const struct gpio_edge *before,
                          const struct gpio_edge *edge)
 {
     uint32_t toggled = before->value ^ edge->value;
+    uint32_t others = toggled & (toggled - 1); /* without the lowest one */
     uint64_t step = (uint64_t)edge->time_ns - (uint64_t)before->time_ns;
+    uint64_t low = 0;
 
-    if (toggled != 0 && (toggled & (toggled - 1)) == 0 && step <= STEP_MAX) {
-        return put_leb(at, step << STEP_SHIFT | (uint64_t)__builtin_ctz(toggled));
+    if (toggled != 0) {
+        low = (uint64_t)__builtin_ctz(toggled);
+    }
+    if (toggled != 0 && others == 0 && step <= UINT64_MAX >> STEP_SHIFT) {
+        return put_leb(at, step << STEP_SHIFT | low);
+    }
+    if (others != 0 && (others & (others - 1)) == 0 && step <= UINT64_MAX >> PAIR_STEP_SHIFT) {
+        return put_leb(at, step << PAIR_STEP_SHIFT
+                               | (uint64_t)__builtin_ctz(others) << SECOND_PIN_SHIFT | ESCAPE
+                               | low);
     }
     *at++ = ESCAPE;
     at = put_leb(at, zigzag(step));
@@ -117,11 +126,20 @@ static bool get_edge(struct input *input, const struct gpio_edge *before,
     if (!get_leb(input, &code)) {
         return false;
     }
-    if (code & ESCAPE) {
-        if (code != ESCAPE || !get_leb(input, &step) || !get_u16(input, &toggled)) {
+    if (code == ESCAPE) {
+        if (!get_leb(input, &step) || !get_u16(input, &toggled)) {
             return false;
         }
         step = unzigzag(step);
+    } else if (code & ESCAPE) {
+        unsigned low = code & PIN_MASK;
+        unsigned high = code >> SECOND_PIN_SHIFT & PIN_MASK;
+
+        if (high <= low) {
+            return false; /* one edge has one code */
+        }
+        step = code >> PAIR_STEP_SHIFT;
+        toggled = (uint16_t)(1u << low | 1u << high);
     } else {
         step = code >> STEP_SHIFT;
         toggled = (uint16_t)(1u << (code & PIN_MASK));

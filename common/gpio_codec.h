@@ -2,10 +2,13 @@
 /* Edges of GPIO pins, delta-coded: the payload of RLOG_EDGES.
  *
  * Payload: i64 time of the first edge (ns of UTC), u16 pins after it, then for each further
- * edge one LEB128 number n. Bits 0..3 of n are the pin that toggled and bits 5.. the ns since
- * the edge before; 3 bytes up to 65 us, 4 up to 8.3 ms. Bit 4 marks what that cannot say (no
- * or several pins, a time that steps back): the step is then a zigzag LEB128 of its own, and
- * a u16 of the pins that toggled follows. */
+ * edge one LEB128 number n:
+ *     one pin toggled: bits 0..3 its number, bit 4 is 0, bits 5.. the ns since the edge before;
+ *                      3 bytes up to 65 us, 4 up to 8.3 ms;
+ *     two pins:        bits 0..3 the lower one, bit 4 is 1, bits 5..8 the higher one, bits 9..
+ *                      the ns; 3 bytes up to 4 us, 4 up to 524 us, 5 up to 67 ms;
+ *     anything else (no or more pins, a time that steps back): n is 16, the step is a zigzag
+ *                      LEB128 of its own, and a u16 of the pins that toggled follows. */
 #ifndef COMMON_GPIO_CODEC_H
 #define COMMON_GPIO_CODEC_H
 

@@ -70,6 +70,9 @@ static void test_any_edges_come_back(void **state)
             if (i > 0 && round % 2 == 0) {
                 edges[i].time_ns = edges[i - 1].time_ns + (int64_t)(next_random(&random) % 900);
                 edges[i].value = edges[i - 1].value ^ (uint16_t)(1u << random % 16);
+                if (round % 4 == 0) {
+                    edges[i].value ^= (uint16_t)(1u << (random >> 8) % 16);
+                }
             }
         }
         check_round_trip(edges, count);
@@ -79,12 +82,16 @@ static void test_any_edges_come_back(void **state)
 static void test_extremes_come_back(void **state)
 {
     static const struct gpio_edge edges[] = {
-        {INT64_MIN,  0     },
-        { INT64_MAX, 0xFFFF},
-        { INT64_MAX, 0xFFFF},
-        { INT64_MIN, 0xFFFE},
-        { -1,        0xFFFE},
-        { 0,         0xFFFF},
+        {INT64_MIN,                             0     },
+        { INT64_MAX,                            0xFFFF},
+        { INT64_MAX,                            0x3FFF}, /* two pins, a step of 0 */
+        { INT64_MIN,                            0x3FFE},
+        { INT64_MIN + (INT64_MAX >> 8),         0xBFFF}, /* the longest step beside two pins */
+        { INT64_MIN + 2 * (INT64_MAX >> 8) + 2, 0xFFFE},
+        { INT64_MAX,                            0xFFFF},
+        { INT64_MIN,                            0xFFFE},
+        { -1,                                   0xFFFE},
+        { 0,                                    0xFFFF},
     };
 
     (void)state;
@@ -109,6 +116,50 @@ static void test_a_fast_pin_costs_three_bytes_and_a_slow_one_four(void **state)
     }
     size = gpio_codec_encode(edges, ARRAY_LEN(edges), out, sizeof(out));
     assert_in_range(size, 1, 4 * ARRAY_LEN(edges) + 10);
+}
+
+static size_t size_of_pairs(int64_t step_ns)
+{
+    static struct gpio_edge edges[1000];
+    static uint8_t out[10 + 13 * 1000];
+
+    for (size_t i = 0; i < ARRAY_LEN(edges); i++) {
+        unsigned low = (unsigned)(i % 15);
+        unsigned high = low + 1 + (unsigned)(i % (15 - low));
+
+        edges[i].time_ns = INT64_C(1700000000000000000) + (int64_t)i * step_ns;
+        edges[i].value = (uint16_t)(i == 0 ? 0 : edges[i - 1].value ^ 1u << low ^ 1u << high);
+    }
+    check_round_trip(edges, ARRAY_LEN(edges));
+    return gpio_codec_encode(edges, ARRAY_LEN(edges), out, sizeof(out));
+}
+
+static void test_two_pins_at_once_cost_three_bytes_or_four(void **state)
+{
+    (void)state;
+    assert_int_equal(size_of_pairs(4095), 10 + 999 * 3);
+    assert_int_equal(size_of_pairs(4096), 10 + 999 * 4);
+    assert_int_equal(size_of_pairs(524287), 10 + 999 * 4);
+    assert_int_equal(size_of_pairs(524288), 10 + 999 * 5);
+}
+
+/* Pins 3 and 3, or 4 and 3: no encoder writes that. */
+static void test_two_pins_have_one_order(void **state)
+{
+    uint8_t payload[12] = { 0 };
+    struct gpio_edge edges[2];
+    struct err err = { 0 };
+
+    (void)state;
+    payload[10] = 16 | 3 | 128;
+    payload[11] = 4 >> 2; /* the second pin, 4, begins at bit 5 */
+    payload[10] |= (4 & 3) << 5;
+    assert_int_equal(gpio_codec_decode(payload, 12, edges, 2, &err), 0);
+    assert_int_equal(edges[1].value, 0x18);
+    payload[10] = (uint8_t)(16 | 4 | 128 | (4 & 3) << 5);
+    assert_int_equal(gpio_codec_decode(payload, 12, edges, 2, &err), -1);
+    payload[10] = (uint8_t)(16 | 5 | 128 | (4 & 3) << 5);
+    assert_int_equal(gpio_codec_decode(payload, 12, edges, 2, &err), -1);
 }
 
 static void test_noise_is_refused_or_decoded_within_bounds(void **state)
@@ -150,6 +201,8 @@ int main(void)
         cmocka_unit_test(test_any_edges_come_back),
         cmocka_unit_test(test_extremes_come_back),
         cmocka_unit_test(test_a_fast_pin_costs_three_bytes_and_a_slow_one_four),
+        cmocka_unit_test(test_two_pins_at_once_cost_three_bytes_or_four),
+        cmocka_unit_test(test_two_pins_have_one_order),
         cmocka_unit_test(test_noise_is_refused_or_decoded_within_bounds),
         cmocka_unit_test(test_too_little_room_is_no_encoding),
     };

@@ -78,6 +78,8 @@ static void make_log(struct fixture *f, const char *name)
 
 static void test_a_taken_name_is_numbered_refused_or_overwritten(void **state)
 {
+    static const enum record_exists EVERY[] = { EXISTS_NUMBER, EXISTS_REFUSE,
+                                                EXISTS_OVERWRITE };
     struct fixture *f = *state;
     char name[PROTO_NAME_SIZE];
 
@@ -92,8 +94,8 @@ static void test_a_taken_name_is_numbered_refused_or_overwritten(void **state)
     }
     /* What the recorder is about to remove takes no name, and is not removed twice. */
     snprintf(f->store.leaving, sizeof(f->store.leaving), "run");
-    for (int exists = EXISTS_NUMBER; exists <= EXISTS_OVERWRITE; exists++) {
-        assert_int_equal(store_choose(&f->store, "run", exists, name, &f->err), 0);
+    for (size_t i = 0; i < ARRAY_LEN(EVERY); i++) {
+        assert_int_equal(store_choose(&f->store, "run", EVERY[i], name, &f->err), 0);
         assert_string_equal(name, "run");
         assert_true(store_has(&f->store, "run"));
     }

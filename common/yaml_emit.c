@@ -9,7 +9,8 @@
 
 enum {
     FLOW_WIDTH = 76, /* lists of scalars up to here stay on one line */
-    INDENT_STEP = 2
+    INDENT_STEP = 2,
+    SIMPLE_KEY_MAX = 1000 /* YAML 1.2, 7.4: 1024 characters until the colon */
 };
 
 /* Only characters that mean nothing to YAML, in block and in flow context. */
@@ -174,6 +175,22 @@ static void emit_value(const struct yaml_node *node, unsigned indent,
     }
 }
 
+/* With its colon; a long one, as escapes may make it, stands for itself behind a "?". */
+static void emit_key(const char *key, unsigned indent, struct buf *out)
+{
+    struct buf text = { 0 };
+
+    yaml_emit_scalar(key, &text);
+    if (text.size <= SIMPLE_KEY_MAX) {
+        buf_text(out, text.data != NULL ? text.data : "");
+    } else {
+        buf_printf(out, "? %s\n%*s", text.data, (int)indent, "");
+    }
+    buf_text(out, ":");
+    out->failed = out->failed || text.failed;
+    buf_fini(&text);
+}
+
 void yaml_emit(const struct yaml_node *node, unsigned indent,
                struct buf *out) // NOLINT(misc-no-recursion)
 {
@@ -190,8 +207,7 @@ void yaml_emit(const struct yaml_node *node, unsigned indent,
     for (size_t i = 0; i < node->count; i++) {
         buf_printf(out, "%*s", (int)indent, "");
         if (node->kind == YAML_MAP) {
-            yaml_emit_scalar(node->keys[i], out);
-            buf_text(out, ":");
+            emit_key(node->keys[i], indent, out);
         } else {
             buf_text(out, "-");
         }

@@ -213,6 +213,40 @@ static void test_emit_parses_back(void **state)
     yaml_destroy(&again);
 }
 
+/* Escapes make keys longer, and a simple key has at most 1024 characters. */
+static void test_a_key_survives_that_escapes_make_long(void **state)
+{
+    enum {
+        N_TABS = 200,
+        N_PLAIN = 1100
+    };
+    char tabs[N_TABS + 2] = "a";
+    char plain[N_PLAIN + 1] = "";
+    struct yaml_doc *doc = NULL;
+    struct yaml_doc *again = NULL;
+    const struct yaml_node *inner = NULL;
+    struct buf out = { 0 };
+    struct buf text = { 0 };
+
+    (void)state;
+    memset(tabs + 1, '\t', N_TABS - 1);
+    tabs[N_TABS] = 'z';
+    memset(plain, 'x', N_PLAIN);
+    buf_printf(&text, "out:\n  \"%s\": {b: [1, {c: d}], e: f}\n  ? %s\n  : g\n", tabs, plain);
+    doc = parse(text.data);
+    yaml_emit(yaml_root(doc), 0, &out);
+    again = parse(out.data);
+    inner = yaml_get(yaml_root(again), "out");
+    assert_non_null(yaml_get(inner, tabs));
+    assert_string_equal(yaml_text(yaml_get(yaml_get(inner, tabs), "e"), ""), "f");
+    assert_int_equal(yaml_get(yaml_get(inner, tabs), "b")->count, 2);
+    assert_string_equal(yaml_text(yaml_get(inner, plain), ""), "g");
+    buf_fini(&out);
+    buf_fini(&text);
+    yaml_destroy(&doc);
+    yaml_destroy(&again);
+}
+
 /* Every short text of hostile characters survives, alone and inside a flow list. */
 static void test_scalars_survive(void **state)
 {
@@ -305,6 +339,7 @@ int main(void)
         cmocka_unit_test(test_merge_key_fills_what_is_missing),
         cmocka_unit_test(test_merge_is_deep_and_keeps_places),
         cmocka_unit_test(test_emit_parses_back),
+        cmocka_unit_test(test_a_key_survives_that_escapes_make_long),
         cmocka_unit_test(test_scalars_survive),
         cmocka_unit_test(test_typed_texts_are_quoted),
         cmocka_unit_test(test_broken_utf8_is_escaped),

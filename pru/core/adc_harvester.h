@@ -6,6 +6,7 @@
 #define PRU_CORE_ADC_HARVESTER_H
 
 #include "pru/abi/vsource_params.h"
+#include "pru/core/fx.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,7 +24,7 @@ struct adc_harvester {
     uint32_t last_voltage; /* ivcurve: code of the sample before */
     bool is_rising;
     bool is_cut; /* ivcurve: readings after the ramp's jump are discarded */
-};
+} FX_WORD_ALIGNED;
 
 struct adc_codes {
     uint32_t voltage;
@@ -34,7 +35,7 @@ struct adc_output {
     struct adc_codes recorded;
     uint32_t dac_code;
     bool has_dac; /* dac_code is to be written */
-};
+} FX_WORD_ALIGNED;
 
 void adc_harvester_init(struct adc_harvester *harvester, const struct vsource_params *params);
 

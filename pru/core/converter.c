@@ -61,8 +61,8 @@ static uint32_t resistor_drop(const struct converter *c, uint32_t I_nA)
 
 /* Without boost a current flows: what the source gives, as far as its voltage lies above the
  * store's, and no more than drives the rest of the voltage across the resistances. */
-static void input_diode(struct converter *c, const struct store *store, uint32_t I_nA,
-                        struct store_flow *flow)
+static FX_APART void input_diode(struct converter *c, const struct store *store, uint32_t I_nA,
+                                 struct store_flow *flow)
 {
     struct vsource_scale inverse;
     uint64_t V_uV_n8 = fx_raise_u32(c->V_input_uV, 8);
@@ -85,8 +85,8 @@ static void input_diode(struct converter *c, const struct store *store, uint32_t
 
 /* With feedback the harvester follows the store: its point toggles around it. What suffices for
  * the store's voltage delivers its current, what lies below its power: nothing is created. */
-static void input_feedback(struct converter *c, const struct store *store, uint32_t I_nA,
-                           struct store_flow *flow)
+static FX_APART void input_feedback(struct converter *c, const struct store *store,
+                                    uint32_t I_nA, struct store_flow *flow)
 {
     uint32_t drop_uV = resistor_drop(c, I_nA);
     uint32_t behind_uV = fx_sub_u32(c->V_input_uV, drop_uV);
@@ -142,7 +142,8 @@ void converter_input(struct converter *converter, const struct store *store,
     converter_feed(converter, store, flow);
 }
 
-void converter_output(struct converter *converter, uint32_t I_out_nA, struct store_flow *flow)
+FX_APART void converter_output(struct converter *converter, uint32_t I_out_nA,
+                               struct store_flow *flow)
 {
     const struct vsource_converter *p = converter->params;
     uint64_t power_fW = fx_mul_u32(converter->V_out_uV, I_out_nA);
@@ -218,7 +219,7 @@ static void set_output(struct converter *c)
     }
 }
 
-void converter_update(struct converter *converter, uint32_t V_mid_uV)
+FX_APART void converter_update(struct converter *converter, uint32_t V_mid_uV)
 {
     const struct vsource_converter *p = converter->params;
     bool is_check = false;

@@ -24,13 +24,13 @@ struct converter {
     uint32_t P_output_rest;  /* n16 */
     uint32_t check_count;
     uint32_t startup_drain_n;
+    uint32_t output_charge_uV; /* what it is charged to, without buck */
+    uint32_t output_charge_n;  /* samples in which the output capacitor is still charged */
     bool is_on;
     bool is_power_good;
     bool is_regulated; /* buck: V_out_uV is V_output_uV, not the store's less the drop */
     bool is_clamped;   /* this sample lay outside the input's efficiency table */
-    uint32_t output_charge_uV; /* what it is charged to, without buck */
-    uint32_t output_charge_n;  /* samples in which the output capacitor is still charged */
-};
+} FX_WORD_ALIGNED;
 
 /* V_mid_uV: the store's, or 0 without one. */
 void converter_init(struct converter *converter, const struct vsource_converter *params,

@@ -7,6 +7,7 @@
 #define PRU_CORE_CURVE_HARVESTER_H
 
 #include "pru/abi/vsource_params.h"
+#include "pru/core/fx.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,7 +21,7 @@ struct curve_point {
 struct curve_slope {
     uint32_t size;
     bool is_down;
-};
+} FX_WORD_ALIGNED;
 
 /* Storage belongs to the caller. */
 struct curve_harvester {
@@ -42,12 +43,12 @@ struct curve_harvester {
     uint64_t best_next_fW;
     struct curve_point best_now;
     struct curve_point best_next;
-    /* as above; behind the words, which a PRU's compiler packs */
+    /* as above */
     struct curve_slope slope_uV;
     struct curve_slope slope_nA;
     bool was_below;
     bool is_rising; /* mppt_po: direction */
-};
+} FX_WORD_ALIGNED;
 
 void curve_harvester_init(struct curve_harvester *harvester,
                           const struct vsource_params *params);

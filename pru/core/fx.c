@@ -74,11 +74,6 @@ uint64_t fx_mul_carry(uint64_t a, uint32_t b, uint32_t n, uint32_t *rest)
 }
 #endif
 
-uint64_t fx_scale(uint64_t value, struct vsource_scale scale)
-{
-    return fx_mul_shift(value, scale.mantissa, scale.shift);
-}
-
 #ifndef __PRU__
 struct vsource_scale fx_reciprocal(uint32_t value)
 {

@@ -17,6 +17,18 @@
 #    define FX_WORDS 1
 #endif
 
+/* Of a struct that is used in every sample: a PRU's compiler aligns nothing, and there each
+ * access to a word that is not costs one cycle more. Fields of bytes come last. */
+#define FX_WORD_ALIGNED __attribute__((aligned(4)))
+
+/* A function that keeps its registers for itself: what a PRU's image calls once would become
+ * part of its caller, which then wants more than there are. */
+#ifdef __PRU__
+#    define FX_APART __attribute__((noinline))
+#else
+#    define FX_APART
+#endif
+
 #ifdef __PRU__
 /* The only wide product: the PRU's multiply unit takes its operands from r28 and r29, and has
  * the result one cycle later (AM335x TRM 4.4.1.3). */
@@ -99,6 +111,40 @@ static inline uint64_t fx_distance_u64(uint64_t a, uint64_t b, bool *is_less)
     *is_less = fx_is_less_u64(a, b);
     return *is_less ? b - a : a - b;
 }
+
+/* Between pair[0] and pair[1], fraction_n32 of the way; rounded to nearest. */
+static inline uint32_t fx_mix(const uint32_t *pair, uint32_t fraction_n32)
+{
+    bool is_rising = pair[1] >= pair[0];
+    uint64_t way = fx_mul_u32(is_rising ? pair[1] - pair[0] : pair[0] - pair[1], fraction_n32);
+    uint32_t part = fx_high(way) + (fx_low(way) >> 31);
+
+    return is_rising ? pair[0] + part : pair[0] - part;
+}
+
+/* value + other; saturated. */
+static inline void fx_wide_add(struct fx_wide *value, const struct fx_wide *other)
+{
+    uint64_t low = fx_widen(value->low) + fx_widen(other->low);
+
+    value->high = fx_add_u64(value->high, fx_add_u64(other->high, fx_widen(fx_high(low))));
+    value->low = fx_low(low);
+}
+
+/* value - other; true, and value of no meaning, if that is below 0. */
+static inline bool fx_wide_sub(struct fx_wide *value, const struct fx_wide *other)
+{
+    bool borrows = value->low < other->low;
+    bool is_less = fx_is_less_u64(value->high, other->high)
+                   || (borrows && !fx_is_less_u64(other->high, value->high));
+
+    if (!is_less) {
+        value->high -= other->high + fx_widen(borrows);
+        value->low =
+            borrows ? UINT32_MAX - (other->low - value->low) + 1u : value->low - other->low;
+    }
+    return is_less;
+}
 #endif
 
 static inline uint64_t fx_min_u64(uint64_t a, uint64_t b)
@@ -131,8 +177,11 @@ static inline uint64_t fx_mul_high(uint64_t a, uint32_t b)
     return fx_mul_shift(a, b, 32);
 }
 
-/* value x scale: fx_mul_shift with the scale's mantissa and shift. */
-uint64_t fx_scale(uint64_t value, struct vsource_scale scale);
+/* value x scale */
+static inline uint64_t fx_scale(uint64_t value, struct vsource_scale scale)
+{
+    return fx_mul_shift(value, scale.mantissa, scale.shift);
+}
 
 /* 1 / value as mantissa (top bit set) and shift (32 to 63), so that x / value = fx_scale(x,
  * it). By interpolated table and a Newton step; relative error below 2^-29, never too much. 0

@@ -103,35 +103,6 @@ uint32_t fx_sqrt_u64(uint64_t value)
     return root;
 }
 
-/* a x b / 2^n in r14, r15, r16; the loop is for n from 32 on. */
-#    define FX_MUL_SHIFT           \
-        "mov r28, r14\n\t"         \
-        "mov r29, r16\n\t"         \
-        "nop\n\t"                  \
-        "xin 0, r26, 8\n\t"        \
-        "mov r28, r15\n\t"         \
-        "mov r14, r26\n\t"         \
-        "mov r15, r27\n\t"         \
-        "xin 0, r26, 8\n\t"        \
-        "add r15, r15, r26\n\t"    \
-        "adc r16, r27, 0\n\t"      \
-        "qbge 2f, r17, 31\n"       \
-        "1:\tmov r14, r15\n\t"     \
-        "mov r15, r16\n\t"         \
-        "ldi r16, 0\n\t"           \
-        "sub r17, r17, 32\n\t"     \
-        "qblt 1b, r17, 31\n"       \
-        "2:\trsb r28, r17, 31\n\t" \
-        "lsr r14, r14, r17\n\t"    \
-        "lsl r26, r15, 1\n\t"      \
-        "lsl r26, r26, r28\n\t"    \
-        "or r14, r14, r26\n\t"     \
-        "lsr r15, r15, r17\n\t"    \
-        "lsl r26, r16, 1\n\t"      \
-        "lsl r26, r26, r28\n\t"    \
-        "or r15, r15, r26\n\t"     \
-        "lsr r16, r16, r17"
-
 uint64_t fx_mul_shift_any(uint64_t a, uint32_t b, uint32_t n)
 {
     register uint64_t product __asm__("r14") = a;
@@ -145,20 +116,6 @@ uint64_t fx_mul_shift_any(uint64_t a, uint32_t b, uint32_t n)
             :
             : "r26", "r27", "r28", "r29");
     return product;
-}
-
-void fx_mul_wide(uint64_t a, uint32_t b, uint32_t n, struct fx_wide *result)
-{
-    register uint64_t product __asm__("r14") = a;
-    register uint32_t factor __asm__("r16") = b;
-    register uint32_t shift __asm__("r17") = n;
-
-    __asm__(FX_MUL_SHIFT
-            : "+r"(product), "+r"(factor), "+r"(shift)
-            :
-            : "r26", "r27", "r28", "r29");
-    result->high = fx_join(factor, fx_high(product));
-    result->low = fx_low(product);
 }
 
 #endif

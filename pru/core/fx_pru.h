@@ -14,8 +14,6 @@
 
 #    define FX_INLINE static inline __attribute__((always_inline))
 
-struct fx_wide;
-
 union fx_halves {
     uint64_t whole;
     struct {
@@ -135,6 +133,50 @@ FX_INLINE uint64_t fx_distance_u64(uint64_t a, uint64_t b, bool *is_less)
     return distance;
 }
 
+FX_INLINE uint32_t fx_mix(const uint32_t *pair, uint32_t fraction_n32)
+{
+    uint32_t mixed;
+    uint32_t mask;
+
+    __asm__("lbbo &r28, %2, 0, 8\n\tmov %0, r28\n\t"
+            "sub r28, r29, r28\n\tsuc %1, %1, %1\n\t"
+            "xor r28, r28, %1\n\tsub r28, r28, %1\n\tmov r29, %3\n\tnop\n\txin 0, r26, 8\n\t"
+            "lsr r26, r26, 31\n\tadd r27, r27, r26\n\t"
+            "xor r27, r27, %1\n\tsub r27, r27, %1\n\tadd %0, %0, r27"
+            : "=&r"(mixed), "=&r"(mask)
+            : "r"(pair), "r"(fraction_n32), "m"(*(const uint32_t(*)[2])pair)
+            : "r26", "r27", "r28", "r29");
+    return mixed;
+}
+
+FX_INLINE void fx_wide_add(struct fx_wide *value, const struct fx_wide *other)
+{
+    uint64_t high = value->high;
+    uint32_t low = value->low;
+    uint32_t mask;
+
+    __asm__("add %1, %1, %4\n\tadc %F0, %F0, %F3\n\tadc %N0, %N0, %N3\n\tsuc %2, %2, %2\n\t"
+            "or %F0, %F0, %2\n\tor %N0, %N0, %2"
+            : "+&r"(high), "+&r"(low), "=&r"(mask)
+            : "r"(other->high), "r"(other->low));
+    value->high = high;
+    value->low = low;
+}
+
+FX_INLINE bool fx_wide_sub(struct fx_wide *value, const struct fx_wide *other)
+{
+    uint64_t high = value->high;
+    uint32_t low = value->low;
+    uint32_t mask;
+
+    __asm__("sub %1, %1, %4\n\tsuc %F0, %F0, %F3\n\tsuc %N0, %N0, %N3\n\tsuc %2, %2, %2"
+            : "+&r"(high), "+&r"(low), "=&r"(mask)
+            : "r"(other->high), "r"(other->low));
+    value->high = high;
+    value->low = low;
+    return mask != 0;
+}
+
 /* The 96 bits of a x b. */
 struct fx_product {
     uint32_t low;
@@ -183,7 +225,48 @@ FX_INLINE uint64_t fx_mul_shift(uint64_t a, uint32_t b, uint32_t n)
     return __builtin_constant_p(n) ? fx_mul_shift_by(a, b, n) : fx_mul_shift_any(a, b, n);
 }
 
-void fx_mul_wide(uint64_t a, uint32_t b, uint32_t n, struct fx_wide *result);
+/* a x b / 2^n in r14, r15, r16; the loop is for n from 32 on. */
+#    define FX_MUL_SHIFT           \
+        "mov r28, r14\n\t"         \
+        "mov r29, r16\n\t"         \
+        "nop\n\t"                  \
+        "xin 0, r26, 8\n\t"        \
+        "mov r28, r15\n\t"         \
+        "mov r14, r26\n\t"         \
+        "mov r15, r27\n\t"         \
+        "xin 0, r26, 8\n\t"        \
+        "add r15, r15, r26\n\t"    \
+        "adc r16, r27, 0\n\t"      \
+        "qbge 2f, r17, 31\n"       \
+        "1:\tmov r14, r15\n\t"     \
+        "mov r15, r16\n\t"         \
+        "ldi r16, 0\n\t"           \
+        "sub r17, r17, 32\n\t"     \
+        "qblt 1b, r17, 31\n"       \
+        "2:\trsb r28, r17, 31\n\t" \
+        "lsr r14, r14, r17\n\t"    \
+        "lsl r26, r15, 1\n\t"      \
+        "lsl r26, r26, r28\n\t"    \
+        "or r14, r14, r26\n\t"     \
+        "lsr r15, r15, r17\n\t"    \
+        "lsl r26, r16, 1\n\t"      \
+        "lsl r26, r26, r28\n\t"    \
+        "or r15, r15, r26\n\t"     \
+        "lsr r16, r16, r17"
+
+FX_INLINE void fx_mul_wide(uint64_t a, uint32_t b, uint32_t n, struct fx_wide *result)
+{
+    register uint64_t product __asm__("r14") = a;
+    register uint32_t factor __asm__("r16") = b;
+    register uint32_t shift __asm__("r17") = n;
+
+    __asm__(FX_MUL_SHIFT
+            : "+r"(product), "+r"(factor), "+r"(shift)
+            :
+            : "r26", "r27", "r28", "r29");
+    result->high = fx_join(factor, fx_high(product));
+    result->low = fx_low(product);
+}
 
 /* n is a constant. */
 FX_INLINE uint64_t fx_mul_carry(uint64_t a, uint32_t b, uint32_t n, uint32_t *rest)

@@ -7,6 +7,7 @@
 #define PRU_CORE_STORE_H
 
 #include "pru/abi/vsource_params.h"
+#include "pru/core/fx.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,7 +19,7 @@ struct store_flow {
     uint64_t discharge_fW_n8;  /* power out */
     uint64_t charge_nA_n32;    /* current in */
     uint64_t discharge_nA_n32; /* current out, leakage included */
-};
+} FX_WORD_ALIGNED;
 
 /* Storage belongs to the caller. */
 struct store {
@@ -27,20 +28,23 @@ struct store {
     uint32_t soc_rest; /* n90 */
     uint32_t V_oc_uV_n8;
     uint32_t R_series_kOhm_n28;
-    uint32_t R_kOhm_n28; /* R_series and half a sample's change of voltage per current */
+    uint32_t V_uV; /* at the terminals, as of the last step; 0 when empty */
+    /* by store_flow_init */
+    uint32_t R_kOhm_n28;   /* R_series and half a sample's change of voltage per current */
+    uint32_t V_idle_uV_n8; /* store_voltage with nothing but leakage */
     uint64_t I_leak_nA_n32;
-    uint32_t V_uV;           /* at the terminals, as of the last step; 0 when empty */
-    uint64_t I_nA_n32;       /* net current of the last step, its direction below */
+    /* of the last step */
+    uint64_t I_nA_n32;       /* net current */
     uint64_t I_taken_nA_n32; /* what of it a full store took, or an empty one gave */
-    /* Bools are the last: a PRU's compiler packs, and words across two cost a cycle more. */
-    bool is_charging;
-    bool is_exhausted; /* the last step asked for more than the store could give */
-};
+    bool is_charging;        /* its direction */
+    bool is_exhausted;       /* more was asked for than the store could give */
+} FX_WORD_ALIGNED;
 
 void store_init(struct store *store, const struct vsource_store *params);
 
-/* Nothing but leakage. */
-void store_flow_init(const struct store *store, struct store_flow *flow);
+/* Nothing but leakage. Calculates on the way what the coming step needs of the state of charge;
+ * once before each store_step. */
+void store_flow_init(struct store *store, struct store_flow *flow);
 
 /* The voltage, uV n8, that the direct currents of flow lead to: what stands against any further
  * current into the store, which sees store->R_kOhm_n28 behind it. */

@@ -94,7 +94,7 @@ void vsource_harvest(struct vsource *source, struct curve_point input)
     converter_prepare(&source->converter, source->point);
 }
 
-void vsource_prepare(const struct vsource *source, struct store_flow *flow)
+void vsource_prepare(struct vsource *source, struct store_flow *flow)
 {
     store_flow_init(&source->store, flow);
     charge_output(source, flow);

@@ -18,11 +18,10 @@
 /* Storage belongs to the caller. */
 struct vsource {
     const struct vsource_params *params; /* a loan for as long as the source is stepped */
-    /* A PRU's compiler packs, and a word that lies across two costs a cycle more. */
-    _Alignas(8) struct curve_harvester harvester;
-    _Alignas(8) struct converter converter;
-    _Alignas(8) struct store store;
-    _Alignas(8) struct calib_residue residue;
+    struct curve_harvester harvester;
+    struct converter converter;
+    struct store store;
+    struct calib_residue residue;
     uint32_t start_power_n;   /* samples of start power that are left */
     struct curve_point point; /* where the harvester operates */
 };
@@ -44,7 +43,7 @@ struct vsource_output {
     bool is_clamped;   /* outside the input's efficiency table; vsource_is_clamped */
     bool is_starting;  /* start power supplies the target */
     bool is_saturated; /* a converter's code was at its limit, or the store gave its most */
-};
+} FX_WORD_ALIGNED;
 
 void vsource_init(struct vsource *source, const struct vsource_params *params);
 
@@ -54,7 +53,7 @@ void vsource_init(struct vsource *source, const struct vsource_params *params);
 void vsource_harvest(struct vsource *source, struct curve_point input);
 
 /* What flows whatever harvester and target do; before or after vsource_harvest. */
-void vsource_prepare(const struct vsource *source, struct store_flow *flow);
+void vsource_prepare(struct vsource *source, struct store_flow *flow);
 
 /* After both: takes over what vsource_harvest has left, as far as it can by now. */
 void vsource_accept(const struct vsource *source, struct store_flow *flow);

@@ -156,6 +156,38 @@ static void product_carry(void)
     add(rest);
 }
 
+static void mix(void)
+{
+    uint32_t pair[2];
+    uint32_t fraction = 0;
+
+    pair[0] = word();
+    pair[1] = word();
+    fraction = word();
+    add(fx_mix(pair, fraction));
+}
+
+static void wide(void)
+{
+    struct fx_wide a;
+    struct fx_wide b;
+    struct fx_wide sum;
+    bool is_less = false;
+
+    a.high = long_word();
+    a.low = word();
+    b.high = near(a.high);
+    b.low = word();
+    sum = a;
+    fx_wide_add(&sum, &b);
+    add_u64(sum.high);
+    add(sum.low);
+    is_less = fx_wide_sub(&a, &b);
+    add(is_less);
+    add_u64(is_less ? 0 : a.high);
+    add(is_less ? 0 : a.low);
+}
+
 static void reciprocal(void)
 {
     struct vsource_scale inverse = fx_reciprocal(word());
@@ -182,6 +214,8 @@ static const struct {
     { "mul_shift(n) ", product_fixed},
     { "mul_wide     ", product_wide },
     { "mul_carry    ", product_carry},
+    { "mix          ", mix          },
+    { "wide         ", wide         },
     { "reciprocal   ", reciprocal   },
     { "sqrt         ", root         },
 };

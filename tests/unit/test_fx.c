@@ -181,6 +181,53 @@ static void test_distance_and_order(void **state)
     }
 }
 
+static void test_wide_sums(void **state)
+{
+    uint64_t seed = 6;
+
+    (void)state;
+    for (int i = 0; i < 100000; i++) {
+        struct fx_wide a = { .high = random_number(&seed),
+                             .low = (uint32_t)next_random(&seed) };
+        struct fx_wide b = { .high = i % 3 == 0 ? a.high : random_number(&seed),
+                             .low = (uint32_t)random_number(&seed) };
+        wide_uint whole_a = (wide_uint)a.high << 32 | a.low;
+        wide_uint whole_b = (wide_uint)b.high << 32 | b.low;
+        struct fx_wide sum = a;
+
+        fx_wide_add(&sum, &b);
+        if ((whole_a + whole_b) >> 96 != 0) {
+            assert_true(sum.high == UINT64_MAX);
+        } else {
+            assert_true(((wide_uint)sum.high << 32 | sum.low) == whole_a + whole_b);
+        }
+        assert_true(fx_wide_sub(&a, &b) == (whole_a < whole_b));
+        if (whole_a >= whole_b) {
+            assert_true(((wide_uint)a.high << 32 | a.low) == whole_a - whole_b);
+        }
+    }
+}
+
+static void test_mix_is_between_and_to_nearest(void **state)
+{
+    static const uint32_t UP[2] = { 5, 8 };
+    static const uint32_t DOWN[2] = { UINT32_MAX, 0 };
+    uint64_t seed = 7;
+
+    (void)state;
+    assert_int_equal(fx_mix(UP, 0), 5);
+    assert_int_equal(fx_mix(UP, 1u << 31), 7); /* 6.5 */
+    assert_int_equal(fx_mix(UP, UINT32_MAX), 8);
+    assert_int_equal(fx_mix(DOWN, UINT32_MAX), 1); /* 2^-32 of the way is left */
+    for (int i = 0; i < 100000; i++) {
+        uint32_t pair[2] = { (uint32_t)random_number(&seed), (uint32_t)random_number(&seed) };
+        uint32_t fraction = (uint32_t)random_number(&seed);
+        double expected = pair[0] + ((double)pair[1] - pair[0]) * ldexp(fraction, -32);
+
+        assert_true(fabs(fx_mix(pair, fraction) - expected) <= 0.5 + 1e-6);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +239,8 @@ int main(void)
         cmocka_unit_test(test_division_of_power_by_voltage),
         cmocka_unit_test(test_square_root_within_bound),
         cmocka_unit_test(test_distance_and_order),
+        cmocka_unit_test(test_wide_sums),
+        cmocka_unit_test(test_mix_is_between_and_to_nearest),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,13 +22,15 @@
 static void divide(const struct vsource_params *params, double V, uint64_t power_fW,
                    bool is_charging)
 {
-    struct store_flow flow = { 0 };
+    struct store_flow flow;
     struct store store;
     double V_now = 0;
 
     store_init(&store, &params->store);
     store.soc_n58 = (uint64_t)(V / 10 * 0x1p58);
-    store_step(&store, &flow); /* the voltage is looked up at the end of a step */
+    store_flow_init(&store, &flow); /* no leakage here */
+    store_step(&store, &flow);      /* the voltage is looked up at the end of a step */
+    store_flow_init(&store, &flow);
     V_now = store.V_oc_uV_n8 / 256e6;
     flow.charge_fW_n8 = is_charging ? power_fW << 8 : 0;
     flow.discharge_fW_n8 = is_charging ? 0 : power_fW << 8;

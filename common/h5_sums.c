@@ -86,26 +86,14 @@ fail:
 
 static int flush(struct h5_sums *sums, struct err *err)
 {
-    hsize_t start = sums->written;
-    hsize_t count = sums->fill;
-    hsize_t extent = start + count;
-    hid_t memory = -1;
-    hid_t space = -1;
     int result = 0;
 
-    if (count == 0) {
+    if (sums->fill == 0) {
         return 0;
     }
-    memory = H5Screate_simple(1, &count, NULL);
-    if (memory < 0 || H5Dset_extent(sums->dataset, &extent) < 0
-        || (space = H5Dget_space(sums->dataset)) < 0
-        || H5Sselect_hyperslab(space, H5S_SELECT_SET, &start, NULL, &count, NULL) < 0
-        || H5Dwrite(sums->dataset, H5T_NATIVE_UINT32, memory, space, H5P_DEFAULT, sums->buffer)
-               < 0) {
+    if (!h5_append(sums->dataset, H5T_NATIVE_UINT32, sums->written, sums->fill, sums->buffer)) {
         result = h5_fail(err, ERR_SYSTEM, "/integrity");
     }
-    h5_close(&space);
-    h5_close(&memory);
     sums->written += sums->fill;
     sums->fill = 0;
     return result;

@@ -91,25 +91,14 @@ static void drop_rows(struct h5_text *text)
 
 static int flush(struct h5_text *text, struct err *err)
 {
-    hsize_t start = text->n_rows;
-    hsize_t count = text->fill;
-    hsize_t extent = start + count;
-    hid_t memory = -1;
-    hid_t space = -1;
     int result = 0;
 
-    if (count == 0) {
+    if (text->fill == 0) {
         return 0;
     }
-    memory = H5Screate_simple(1, &count, NULL);
-    if (memory < 0 || H5Dset_extent(text->dataset, &extent) < 0
-        || (space = H5Dget_space(text->dataset)) < 0
-        || H5Sselect_hyperslab(space, H5S_SELECT_SET, &start, NULL, &count, NULL) < 0
-        || H5Dwrite(text->dataset, text->type, memory, space, H5P_DEFAULT, text->rows) < 0) {
+    if (!h5_append(text->dataset, text->type, text->n_rows, text->fill, text->rows)) {
         result = h5_fail(err, ERR_SYSTEM, "%s", text->path);
     }
-    h5_close(&space);
-    h5_close(&memory);
     text->n_rows += text->fill;
     drop_rows(text);
     return result;

@@ -55,6 +55,24 @@ void h5_close(hid_t *id)
     *id = -1;
 }
 
+bool h5_append(hid_t dataset, hid_t type, uint64_t n_rows, uint64_t count, const void *rows)
+{
+    hsize_t start = n_rows;
+    hsize_t size = count;
+    hsize_t extent = start + size;
+    hid_t memory = H5Screate_simple(1, &size, NULL);
+    hid_t space = -1;
+    bool is_written =
+        memory >= 0 && H5Dset_extent(dataset, &extent) >= 0
+        && (space = H5Dget_space(dataset)) >= 0
+        && H5Sselect_hyperslab(space, H5S_SELECT_SET, &start, NULL, &size, NULL) >= 0
+        && H5Dwrite(dataset, type, memory, space, H5P_DEFAULT, rows) >= 0;
+
+    h5_close(&space);
+    h5_close(&memory);
+    return is_written;
+}
+
 static int put_scalar(hid_t object, const char *name, hid_t type, const void *value,
                       struct err *err)
 {

@@ -20,6 +20,10 @@ int h5_fail(struct err *err, enum err_code code, const char *format, ...) PRINTF
 /* Closes any identifier; harmless on a negative one. */
 void h5_close(hid_t *id);
 
+/* Writes `count` rows of memory's `type` behind the first n_rows of a list, which grows. False:
+ * the library refused, and h5_fail tells why. */
+bool h5_append(hid_t dataset, hid_t type, uint64_t n_rows, uint64_t count, const void *rows);
+
 /* Scalar attributes: strings are variable-length UTF-8, as Shepherd's reader needs them. */
 MUST_CHECK int h5_put_text(hid_t object, const char *name, const char *value, struct err *err);
 MUST_CHECK int h5_put_f64(hid_t object, const char *name, double value, struct err *err);

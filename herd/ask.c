@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 #include "common/wire.h"
+#include "herd/knock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@ enum {
 struct peer {
     enum ask_state state;
     bool is_meant;
+    bool is_connected;
     bool is_welcome;
     bool is_asked; /* in this round */
     uint32_t seq;  /* of the question that waits for its answer */
@@ -35,6 +37,7 @@ struct peer {
 struct ask {
     const struct inventory *inventory;
     zsock_t *socket;
+    struct knock knock;
     struct peer *peers;
     uint64_t controller;
     uint32_t seq;
@@ -55,6 +58,7 @@ static int connect_peer(struct ask *ask, size_t i, struct err *err)
     char endpoint[INVENTORY_HOST_SIZE + 32];
     char id[WIRE_ID_SIZE];
 
+    ask->peers[i].is_connected = true; /* or will never be */
     ask->peers[i].connected_ns = clock_mono_ns();
     peer_id_of(ask, i, id);
     snprintf(endpoint, sizeof(endpoint), "tcp://%s:%u", node->host, node->port);
@@ -81,16 +85,19 @@ static void reconnect_peer(struct ask *ask, size_t i)
     }
 }
 
-static int connect_all(struct ask *ask, const bool *selected, struct err *err)
+static int choose_all(struct ask *ask, const bool *selected, struct err *err)
 {
     for (size_t i = 0; i < ask->inventory->n_nodes; i++) {
-        if (selected[i]) {
-            ask->peers[i].is_meant = true;
-            ask->peers[i].state = ASK_SILENT;
-            if (connect_peer(ask, i, err) < 0) {
-                return -1;
-            }
+        const struct inventory_node *node = &ask->inventory->nodes[i];
+
+        if (!selected[i]) {
+            continue;
         }
+        if (!key_text_is_valid(node->public_key)) {
+            return err_set(err, ERR_INPUT, "%s: its public key is not known", node->name);
+        }
+        ask->peers[i].is_meant = true;
+        ask->peers[i].state = ASK_SILENT;
     }
     return 0;
 }
@@ -112,7 +119,7 @@ struct ask *ask_open(const struct inventory *inventory, const bool *selected,
     ask->inventory = inventory;
     ask->controller = (uint64_t)clock_utc_ns();
     ask->socket = wire_client(ZMQ_ROUTER, key, NULL, err);
-    if (ask->socket == NULL || connect_all(ask, selected, err) < 0) {
+    if (ask->socket == NULL || choose_all(ask, selected, err) < 0) {
         goto fail;
     }
     return ask;
@@ -176,6 +183,7 @@ static void take_welcome(struct ask *ask, struct peer *peer,
                          const struct proto_message *message)
 {
     ask->welcome_ns = clock_mono_ns();
+    knock_answered(&ask->knock, ask->welcome_ns);
     peer->welcome = *PROTO_CONST_BODY(message, body_welcome);
     peer->is_welcome = true;
     peer->state = ASK_ANSWERED;
@@ -251,10 +259,12 @@ static void ask_again(struct ask *ask, const struct ask_round *round)
             continue;
         }
         ask->n_open++;
-        if (is_stuck(ask, peer, mono_ns)) {
+        if (!peer->is_connected && knock_next(&ask->knock, mono_ns)) {
+            (void)connect_peer(ask, i, NULL); /* silent, if it cannot be */
+        } else if (peer->is_connected && is_stuck(ask, peer, mono_ns)) {
             reconnect_peer(ask, i);
         }
-        if (mono_ns >= peer->next_ns) {
+        if (peer->is_connected && mono_ns >= peer->next_ns) {
             tell(ask, i, round, mono_ns);
         }
     }

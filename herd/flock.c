@@ -63,6 +63,31 @@ static int connect_node(struct herd_flock *flock, size_t i, bool is_bulk, struct
     return 0;
 }
 
+/* As many as may be under way at once; the others when those stand. */
+static int connect_more(struct herd_flock *flock, int64_t mono_ns, struct err *err)
+{
+    while (flock->n_begun < flock->config.n_nodes && knock_next(&flock->knock, mono_ns)) {
+        size_t i = flock->n_begun++;
+
+        /* A prime step spreads the heartbeats over the second. */
+        session_init(&flock->links[i].session, mono_ns, (uint32_t)i * 37U);
+        flock->links[i].is_connected = true;
+        if (connect_node(flock, i, false, err) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static void connect_others(struct herd_flock *flock, int64_t mono_ns)
+{
+    struct err err = { 0 };
+
+    while (connect_more(flock, mono_ns, &err) < 0) {
+        log_warn("%s", err.text);
+    }
+}
+
 /* ---- sending ---- */
 
 static struct proto_token token_of(const struct herd_flock *flock, size_t i, uint32_t seq)
@@ -165,6 +190,8 @@ static void take_control(struct herd_flock *flock, size_t i,
         flock_fail_pending(link, i, flock_is_of_other_boot, (int64_t)link->session.boot_id);
     }
     if (news != SESSION_NEWS_NONE) {
+        knock_answered(&flock->knock, message->mono_ns);
+        connect_others(flock, message->mono_ns);
         tell_news(flock, i, news == SESSION_NEWS_REBOOT ? FLOCK_REBOOTED : FLOCK_WELCOMED);
         flock_repeat_pending(flock, i, message->mono_ns);
         return;
@@ -277,7 +304,6 @@ static void reconnect(struct herd_flock *flock, size_t i)
     struct link *link = &flock->links[i];
     struct err err = { 0 };
 
-    link->is_stale = true;
     if ((link->has_bulk && !let_go(flock, i, true)) || !let_go(flock, i, false)) {
         return;
     }
@@ -325,12 +351,13 @@ static void beat(struct herd_flock *flock, size_t i)
 static void tick_node(struct herd_flock *flock, size_t i, int64_t mono_ns)
 {
     struct link *link = &flock->links[i];
-    unsigned due = session_tick(&link->session, mono_ns);
+    unsigned due = link->is_connected ? session_tick(&link->session, mono_ns) : 0;
 
     if ((due & SESSION_IS_CHANGED) != 0) {
         tell_news(flock, i, link->session.link == SESSION_LOST ? FLOCK_LOST : FLOCK_SILENT);
     }
-    if ((due & SESSION_DO_RECONNECT) != 0 || link->is_stale) {
+    link->is_stale = link->is_stale || (due & SESSION_DO_RECONNECT) != 0;
+    if (link->is_stale && knock_next(&flock->knock, mono_ns)) {
         reconnect(flock, i);
     }
     if ((due & SESSION_DO_HELLO) != 0) {
@@ -369,6 +396,7 @@ static int on_tick(zloop_t *loop, int timer_id, void *arg)
     (void)loop;
     (void)timer_id;
     come_back(flock, mono_ns);
+    connect_others(flock, mono_ns);
     for (size_t i = 0; i < flock->config.n_nodes; i++) {
         tick_node(flock, i, mono_ns);
     }
@@ -395,10 +423,8 @@ static int open_sockets(struct herd_flock *flock, struct err *err)
     if (flock->control == NULL) {
         return -1;
     }
-    for (size_t i = 0; i < flock->config.n_nodes; i++) {
-        if (connect_node(flock, i, false, err) < 0) {
-            return -1;
-        }
+    if (connect_more(flock, flock->ticked_ns, err) < 0) {
+        return -1;
     }
     if (zloop_reader(flock->loop, flock->control, on_control, flock) < 0
         || zloop_timer(flock->loop, TICK_MS, 0, on_tick, flock) < 0) {
@@ -424,10 +450,6 @@ struct herd_flock *flock_open(const struct flock_config *config, struct err *err
     }
     flock->config = *config;
     flock->ticked_ns = mono_ns;
-    for (size_t i = 0; i < config->n_nodes; i++) {
-        /* A prime step spreads the heartbeats over the second. */
-        session_init(&flock->links[i].session, mono_ns, (uint32_t)i * 37U);
-    }
     if (open_sockets(flock, err) < 0) {
         goto fail;
     }

@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "herd/flock.h"
+#include "herd/knock.h"
 
 /* A request that waits for its answer. */
 struct pending {
@@ -26,6 +27,7 @@ struct link {
     uint32_t seq;
     unsigned control_id; /* generation of the connection, part of the routing id */
     unsigned bulk_id;
+    bool is_connected;
     bool has_bulk;
     bool is_stale; /* its connections are to be made anew */
 };
@@ -36,6 +38,8 @@ struct herd_flock {
     zsock_t *control;
     zsock_t *bulk;
     struct link *links;
+    struct knock knock;
+    size_t n_begun; /* of the links, in their order, that have been connected first */
     struct flock_stats stats;
     struct log_limit garbage;
     int64_t ticked_ns;

@@ -21,7 +21,7 @@ static struct clock_claim claim_of(enum clock_daemon source, bool is_locked, dou
 
     memset(&config, 0, sizeof(config));
     memset(&claim, 0xA5, sizeof(claim));
-    config.clock.source = source;
+    config.clock.source = (int)source;
     config.clock.locked = is_locked;
     config.clock.claimed_bound_us = bound_us;
     clock_claim_read(&claim, &config);
@@ -194,7 +194,7 @@ static void test_chrony_claims_its_root_distance(void **state)
     daemons.chrony_ns = NOW_NS - 6 * NS_PER_S;
     expect_unlocked(&daemons, CLOCK_CHRONY, "chrony is not heard");
     daemons = with_chrony();
-    daemons.chrony.root_dispersion_s = NAN;
+    daemons.chrony.root_dispersion_s = (double)NAN;
     claim = ask(&daemons, CLOCK_CHRONY);
     assert_int_equal(claim.bound_ns, INT64_MAX);
 }

@@ -93,7 +93,7 @@ static int parse(int argc, char **argv, struct options *options, int *status)
 
     *status = STATUS_USAGE;
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): there is no other thread yet */
-    while ((letter = getopt_long(argc, argv, "c:vjhV", LONG, NULL)) != -1) {
+    while ((letter = getopt_long(argc, argv, "c:vhV", LONG, NULL)) != -1) {
         switch (letter) {
         case 'c':
             options->config = optarg;

@@ -66,7 +66,7 @@ void proc_parse_cpu(struct cpu_ticks *state, const char *text, int64_t *values)
 {
     uint64_t ticks[8] = { 0 }; /* user nice system idle iowait irq softirq steal */
     uint64_t all = 0;
-    uint64_t idle = 0;
+    uint64_t busy = 0;
 
     if (strncmp(text, "cpu ", 4) != 0 || take_numbers(text + 4, ticks, ARRAY_LEN(ticks)) < 4) {
         return;
@@ -74,12 +74,14 @@ void proc_parse_cpu(struct cpu_ticks *state, const char *text, int64_t *values)
     for (size_t i = 0; i < ARRAY_LEN(ticks); i++) {
         all += ticks[i];
     }
-    idle = ticks[3] + ticks[4];
+    busy = all - ticks[3] - ticks[4];
     if (state->has_ticks && all > state->all) {
-        values[SYSTEM_CPU_PERCENT] =
-            (int64_t)((all - idle - state->busy) * 100 / (all - state->all));
+        uint64_t passed = all - state->all;
+        uint64_t used = busy > state->busy ? busy - state->busy : 0; /* steal goes back */
+
+        values[SYSTEM_CPU_PERCENT] = used < passed ? (int64_t)(used * 100 / passed) : 100;
     }
-    state->busy = all - idle;
+    state->busy = busy;
     state->all = all;
     state->has_ticks = true;
 }

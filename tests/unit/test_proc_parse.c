@@ -12,6 +12,20 @@
 
 #include <cmocka.h>
 
+/* Kernels let iowait and, of virtual machines, steal go back now and then. */
+static void test_a_counter_that_goes_back_is_no_nonsense(void **state)
+{
+    struct cpu_ticks ticks = { 0 };
+    int64_t values[N_SYSTEM_COLUMNS] = { 0 };
+
+    (void)state;
+    proc_parse_cpu(&ticks, "cpu  100 0 100 800 50 0 0 50 0 0\n", values);
+    proc_parse_cpu(&ticks, "cpu  110 0 100 900 50 0 0 30 0 0\n", values);
+    assert_int_equal(values[SYSTEM_CPU_PERCENT], 0);
+    proc_parse_cpu(&ticks, "cpu  210 0 100 900 10 0 0 30 0 0\n", values);
+    assert_int_equal(values[SYSTEM_CPU_PERCENT], 100);
+}
+
 static void test_proc_tables_are_parsed(void **state)
 {
     struct cpu_ticks ticks = { 0 };
@@ -110,6 +124,7 @@ static void test_numbers_of_a_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_counter_that_goes_back_is_no_nonsense),
         cmocka_unit_test(test_proc_tables_are_parsed),
         cmocka_unit_test(test_a_process_is_parsed_whatever_its_command),
         cmocka_unit_test(test_numbers_of_a_file),

@@ -9,6 +9,7 @@
 #include "common/yaml_doc.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* Parses argv, runs the command it names and returns the exit status. `commands` ends with
  * NULL. Global options are taken out of argv wherever they stand, up to "--". */
@@ -46,5 +47,10 @@ int cli_next(struct cli_scan *scan, const char **value);
  * argv; NULL: none). 0, or EXIT_USAGE after cmd_misuse was called. */
 int cli_take_timeout(const struct cli_scan *scan, const char *value, int *timeout_ms);
 int cli_take_nodes(const struct cli_scan *scan, const char **nodes);
+
+/* The value of --rate or --total-rate of the command `name`, bytes a second, at least 1 kB;
+ * returns as above. */
+int cli_take_rate(const struct cmd_options *options, const char *name, const char *value,
+                  uint64_t *rate);
 
 #endif

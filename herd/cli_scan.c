@@ -3,6 +3,7 @@
 #include "herd/cli.h"
 
 #include "common/buf.h"
+#include "common/units.h"
 
 #include <math.h>
 #include <string.h>
@@ -103,6 +104,17 @@ int cli_take_timeout(const struct cli_scan *scan, const char *value, int *timeou
                           (int)MAX_TIMEOUT_S);
     }
     *timeout_ms = (int)ceil(seconds * 1000);
+    return 0;
+}
+
+int cli_take_rate(const struct cmd_options *options, const char *name, const char *value,
+                  uint64_t *rate)
+{
+    static const uint64_t LEAST = 1000;
+
+    if (bytes_parse(value, rate) != UNIT_OK || *rate < LEAST) {
+        return cmd_misuse(options, name, "'%s' is not a size of at least 1 kB", value);
+    }
     return 0;
 }
 

@@ -14,6 +14,8 @@ static const char USAGE[] =
     "what became of every node, collects what was recorded, and ends with the verdicts. Without\n"
     "an ID it is the newest run that is not complete.\n\n"
     "      --list             print the runs that are not complete\n"
+    "      --rate SIZE        at most so much a second of recordings from each node\n"
+    "      --total-rate SIZE  and from all together; what is left comes after the end\n"
     "      --take-over        take nodes over from another controller\n\n"
     "Examples:\n"
     "  herd attach\n"
@@ -22,12 +24,16 @@ static const char USAGE[] =
 enum {
     OPTION_TAKE_OVER = 256,
     OPTION_LIST,
+    OPTION_RATE,
+    OPTION_TOTAL_RATE,
 };
 
 static const struct cli_option OPTIONS[] = {
-    {OPTION_TAKE_OVER, "take-over", false},
-    { OPTION_LIST,     "list",      false},
-    { 0,               NULL,        false},
+    {OPTION_TAKE_OVER,   "take-over",  false},
+    { OPTION_LIST,       "list",       false},
+    { OPTION_RATE,       "rate",       true },
+    { OPTION_TOTAL_RATE, "total-rate", true },
+    { 0,                 NULL,         false},
 };
 
 static void print_id(void *arg, const char *id)
@@ -64,6 +70,12 @@ static int run(const struct cmd_options *options, int argc, char **argv)
 
     while ((option = cli_next(&scan, &value)) != 0) {
         if (option == '?') {
+            return EXIT_USAGE;
+        }
+        if ((option == OPTION_RATE
+             && cli_take_rate(options, "attach", value, &request.rate) != 0)
+            || (option == OPTION_TOTAL_RATE
+                && cli_take_rate(options, "attach", value, &request.total_rate) != 0)) {
             return EXIT_USAGE;
         }
         is_list = is_list || option == OPTION_LIST;

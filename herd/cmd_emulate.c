@@ -19,6 +19,8 @@ static const char USAGE[] =
     "                         the target's supply or the storage has\n"
     "      --uart-baudrate N  record the target's UART\n"
     "      --name NAME        of the experiment; default emulate\n"
+    "      --rate SIZE        at most so much a second of recordings from each node\n"
+    "      --total-rate SIZE  and from all together; what is left comes after the end\n"
     "      --take-over        take nodes over from another controller\n\n"
     "Examples:\n"
     "  herd emulate -a BQ25570s -d 10 harvest.h5\n"

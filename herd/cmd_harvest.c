@@ -13,6 +13,8 @@ static const char USAGE[] =
     "  -f, --force-overwrite  replace files whose name is taken\n"
     "  -c, --use-cal-default  run nodes without calibration data too\n"
     "      --name NAME        of the experiment; default harvest\n"
+    "      --rate SIZE        at most so much a second of recordings from each node\n"
+    "      --total-rate SIZE  and from all together; what is left comes after the end\n"
     "      --take-over        take nodes over from another controller\n\n"
     "Examples:\n"
     "  herd harvest -d 10\n"

@@ -4,8 +4,6 @@
 #include "herd/cmd.h"
 #include "herd/retrieve_parts.h"
 
-#include "common/units.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +33,6 @@ enum {
     OPTION_KEEP = 256,
     OPTION_RATE,
     OPTION_TOTAL_RATE,
-    RATE_MIN = 1000,
     SILENCE_MS = 30000,
 };
 
@@ -187,15 +184,6 @@ static int retrieve(struct retrieval *retrieval)
     return retrieval->status;
 }
 
-static int take_rate(const struct retrieval *retrieval, const char *text, uint64_t *rate)
-{
-    if (bytes_parse(text, rate) != UNIT_OK || *rate < RATE_MIN) {
-        return cmd_misuse(retrieval->options, "retrieve", "'%s' is not a size of at least 1 kB",
-                          text);
-    }
-    return 0;
-}
-
 static int take_option(struct retrieval *retrieval, int option, const char *value)
 {
     switch (option) {
@@ -212,9 +200,9 @@ static int take_option(struct retrieval *retrieval, int option, const char *valu
         retrieval->keep = true;
         return 0;
     case OPTION_RATE:
-        return take_rate(retrieval, value, &retrieval->rate);
+        return cli_take_rate(retrieval->options, "retrieve", value, &retrieval->rate);
     case OPTION_TOTAL_RATE:
-        return take_rate(retrieval, value, &retrieval->total_rate);
+        return cli_take_rate(retrieval->options, "retrieve", value, &retrieval->total_rate);
     default:
         return EXIT_USAGE; /* cli_next has said why */
     }

@@ -19,6 +19,8 @@ static const char USAGE[] =
     "  -o, --output-path DIR  folder for results; else the experiment's, else this one\n"
     "  -f, --force-overwrite  replace files whose name is taken, whatever the experiment says\n"
     "  -c, --use-cal-default  run nodes without calibration data too\n"
+    "      --rate SIZE        at most so much a second of recordings from each node\n"
+    "      --total-rate SIZE  and from all together; what is left comes after the end\n"
     "      --take-over        take nodes over from another controller\n\n"
     "Examples:\n"
     "  herd run solar.yaml\n"
@@ -26,15 +28,19 @@ static const char USAGE[] =
     "  herd run --json solar.yaml | tail -n 1\n";
 
 enum {
-    OPTION_TAKE_OVER = 256
+    OPTION_TAKE_OVER = 256,
+    OPTION_RATE,
+    OPTION_TOTAL_RATE
 };
 
 static const struct cli_option OPTIONS[] = {
-    {'o',               "output-path",     true },
-    { 'f',              "force-overwrite", false},
-    { 'c',              "use-cal-default", false},
-    { OPTION_TAKE_OVER, "take-over",       false},
-    { 0,                NULL,              false},
+    {'o',                "output-path",     true },
+    { 'f',               "force-overwrite", false},
+    { 'c',               "use-cal-default", false},
+    { OPTION_TAKE_OVER,  "take-over",       false},
+    { OPTION_RATE,       "rate",            true },
+    { OPTION_TOTAL_RATE, "total-rate",      true },
+    { 0,                 NULL,              false},
 };
 
 struct flags {
@@ -42,14 +48,17 @@ struct flags {
     bool overwrite;
     bool use_cal_default;
     bool take_over;
+    uint64_t rate;
+    uint64_t total_rate;
 };
 
 static int parse(struct cli_scan *scan, struct flags *flags)
 {
     const char *value = NULL;
     int option = 0;
+    int status = 0;
 
-    while ((option = cli_next(scan, &value)) != 0) {
+    while (status == 0 && (option = cli_next(scan, &value)) != 0) {
         switch (option) {
         case 'o':
             flags->output = value;
@@ -63,9 +72,18 @@ static int parse(struct cli_scan *scan, struct flags *flags)
         case OPTION_TAKE_OVER:
             flags->take_over = true;
             break;
+        case OPTION_RATE:
+            status = cli_take_rate(scan->global, "run", value, &flags->rate);
+            break;
+        case OPTION_TOTAL_RATE:
+            status = cli_take_rate(scan->global, "run", value, &flags->total_rate);
+            break;
         default:
             return EXIT_USAGE;
         }
+    }
+    if (status != 0) {
+        return status;
     }
     if (scan->n_operands != 1) {
         return cmd_misuse(scan->global, "run", "one file, not %d", scan->n_operands);
@@ -113,6 +131,8 @@ static int run(const struct cmd_options *options, int argc, char **argv)
         apply(&flags, request.experiment);
         request.output = flags.output;
         request.take_over = flags.take_over;
+        request.rate = flags.rate;
+        request.total_rate = flags.total_rate;
         status = run_execute(&request);
     }
     fault_fini(&faults);

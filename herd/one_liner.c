@@ -46,6 +46,10 @@ int one_liner_take(struct one_liner *line, int option, const char *value)
     case ONE_LINER_TAKE_OVER:
         line->take_over = true;
         break;
+    case ONE_LINER_RATE:
+        return cli_take_rate(line->options, line->command, value, &line->rate);
+    case ONE_LINER_TOTAL_RATE:
+        return cli_take_rate(line->options, line->command, value, &line->total_rate);
     default:
         return EXIT_USAGE; /* cli_next has said why */
     }
@@ -146,7 +150,9 @@ static int run_text(const struct one_liner *line, const char *text)
                                    .command = line->command,
                                    .context = &context,
                                    .output = line->output,
-                                   .take_over = line->take_over };
+                                   .take_over = line->take_over,
+                                   .rate = line->rate,
+                                   .total_rate = line->total_rate };
     int status = 0;
 
     everybody.limit = NULL;

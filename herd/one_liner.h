@@ -7,6 +7,7 @@
 #include "herd/cmd.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* What the command line said; NULL: not said. */
 struct one_liner {
@@ -23,6 +24,8 @@ struct one_liner {
     bool overwrite;
     bool use_cal_default;
     bool take_over;
+    uint64_t rate; /* as in struct run_request */
+    uint64_t total_rate;
 };
 
 enum {
@@ -30,13 +33,16 @@ enum {
     ONE_LINER_IO_PORT,
     ONE_LINER_UART,
     ONE_LINER_NAME,
+    ONE_LINER_RATE,
+    ONE_LINER_TOTAL_RATE,
 };
 
 /* The options of either; a table adds its own and ends with {0, NULL, false}. */
 #define ONE_LINER_OPTIONS                                                                \
     { 'd', "duration", true }, { 'o', "output-path", true }, { 'a', "algorithm", true }, \
         { 'f', "force-overwrite", false }, { 'c', "use-cal-default", false },            \
-        { ONE_LINER_NAME, "name", true },                                                \
+        { ONE_LINER_NAME, "name", true }, { ONE_LINER_RATE, "rate", true },              \
+        { ONE_LINER_TOTAL_RATE, "total-rate", true },                                    \
     {                                                                                    \
         ONE_LINER_TAKE_OVER, "take-over", false                                          \
     }

@@ -318,6 +318,10 @@ int run_alloc(struct run *run, size_t n_nodes, struct err *err)
         || run->required == NULL) {
         return err_set(err, ERR_MEMORY, "%zu nodes", n_nodes);
     }
+    pace_init(&run->pace, run->request->total_rate, clock_mono_ns());
+    for (size_t i = 0; i < n_nodes; i++) {
+        pace_init(&run->nodes[i].pace, run->request->rate, clock_mono_ns());
+    }
     return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "common/experiment.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct run_request {
     const struct cmd_options *options;
@@ -18,6 +19,8 @@ struct run_request {
     const char *output;            /* folder; NULL: the experiment's, else "." */
     const char *id;                /* attach: of the run; "" or NULL: the newest open one */
     bool take_over;
+    uint64_t rate;       /* bytes a second of recordings from each node; 0: no limit */
+    uint64_t total_rate; /* and from all of them together */
 };
 
 /* Everything that section 3 of the design says, with progress; prints errors and results

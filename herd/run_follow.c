@@ -68,6 +68,8 @@ static bool open_copy(struct run *run, size_t i)
         fail_node(run, i, "its log cannot be kept here", err.text);
         return false;
     }
+    collect_set_window(node->collect, pace_window(run->request->rate,
+                                                  run->request->total_rate / run->n_nodes));
     builder_set(run->builder, i, folder, part);
     return true;
 }
@@ -77,8 +79,9 @@ static void fetch(struct run *run, size_t i, int64_t mono_ns)
     struct run_node *node = &run->nodes[i];
     struct body_fetch body;
 
-    if (!flock_session(run->flock, i)->is_welcome) {
-        return;
+    if (!flock_session(run->flock, i)->is_welcome || !pace_may(&node->pace, mono_ns)
+        || !pace_may(&run->pace, mono_ns)) {
+        return; /* the next tick looks again */
     }
     for (int n = 0;
          n < MAX_FETCHES && collect_next_fetch(node->collect, mono_ns, node->log_bytes, &body);
@@ -117,6 +120,8 @@ void run_take_data(struct run *run, size_t i, const struct flock_message *messag
     if (message->message->verb != VERB_DATA) {
         return;
     }
+    pace_take(&node->pace, message->message->payload.size);
+    pace_take(&run->pace, message->message->payload.size);
     if (collect_take(node->collect, PROTO_CONST_BODY(message->message, body_data),
                      message->message->payload, &err)
         < 0) {

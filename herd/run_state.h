@@ -12,6 +12,7 @@
 #include "herd/flock.h"
 #include "herd/inputs.h"
 #include "herd/journal.h"
+#include "herd/pace.h"
 #include "herd/progress.h"
 #include "herd/run.h"
 #include "herd/start.h"
@@ -70,6 +71,7 @@ struct run_node {
     uint64_t n_samples; /* progress */
     uint64_t log_bytes; /* durable, as the node says */
     struct collect *collect;
+    struct pace pace;
     bool is_copy_checked; /* digest compared */
     bool was_refetched;
     bool is_digest_right;
@@ -138,6 +140,7 @@ struct run {
     bool is_stopping;
     int64_t draw_ns;
     int64_t begin_ns;  /* monotonic; of the command */
+    struct pace pace;  /* of all nodes' logs */
     int64_t follow_ns; /* monotonic: next look at the nodes that are followed */
     struct err err;    /* why the run cannot go on */
     int status;        /* of the checks that ended it; 0 */

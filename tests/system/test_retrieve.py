@@ -60,12 +60,31 @@ def test_no_node_and_not_all_of_them_come_faster_than_they_may():
         assert flock.herd("retrieve", "--rate", "fast").status == 2
 
 
+def test_a_run_keeps_to_its_rate_too():
+    """A harvest of 2 s gives 3.2 MB of both nodes together: at 0.3 MB/s they outlast it by far."""
+    with Flock(2) as flock:
+        path = flock.experiment({
+            "name": "slow", "duration": "2 s", "start": {"clock_error_max": "100 ms"},
+            "defaults": {"mode": "harvest", "harvester": {"inherit_from": "cv20"},
+                         "record": {"compression": "none"}}})
+        begin = time.monotonic()
+        done = flock.herd("run", path, "-o", flock.results, "--total-rate", "300 kB",
+                          "--rate", "250 kB")
+        seconds = time.monotonic() - begin
+        assert done.status == 0 and len(flock.files()) == 2, str(done)
+        expected = 3.2 / 0.3  # of samples alone; what there is beside them is little
+        assert expected - 0.5 < seconds < expected + 8, (seconds, expected)
+        assert flock.herd("run", path, "--rate", "0").status == 2
+        assert flock.herd("harvest", "--total-rate", "1").status == 2
+        assert flock.herd("attach", "--rate", "slow").status == 2
+
+
 def test_an_experiment_is_found_by_its_token():
     with Flock(1, start=False) as flock:
         give_recordings(flock)
         flock.start("sheep0")
         done = flock.herd("retrieve", "0x0000000000009999", "-o", flock.results)
-        assert done.status == 0 and "nothing" in done.out, str(done)
+        assert done.status == 2 and "no recording of that name" in done.err, str(done)
         done = flock.herd("retrieve", "0x0000000000001234", "-o", flock.results)
         assert done.status == 0 and len(flock.files()) == 1, str(done)
 

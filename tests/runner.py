@@ -248,10 +248,13 @@ def system_tests(suites):
 
 
 def thread_sanitizer(suites):
-    """A short form; tests/nightly.sh runs all system tests so."""
+    """A run, one that is detached and attached again, and a node's door: a short form; tests/nightly.sh
+    runs all system tests so."""
     if build(suites, "thread sanitizer", TSAN, ["-DCMAKE_BUILD_TYPE=RelWithDebInfo",
                                                 "-DBW_SANITIZE=thread"], ("herd", "sheep")):
-        suites.suite("thread sanitizer", [PYTHON, "tests/tsan.py", TSAN, "exists"], 300)
+        suites.suite("thread sanitizer", [
+            PYTHON, "tests/tsan.py", TSAN, "run:test_json_and_exit_status_are_for_machines",
+            "control:test_detached_by_a_second_interrupt_and_attached_by_name", "wire"], 300)
 
 
 def begin_toolchain(suites):

@@ -28,6 +28,8 @@ SUPPORT = os.path.join(ROOT, "tests", "support")
 INVENTORY = os.path.join(ROOT, "inventory")
 PYTHON = "/usr/bin/python3"
 SAMPLE_RATE_HZ = 100000
+# All limits of time are this much longer: a build with ThreadSanitizer is, tests/tsan.py says so.
+SLOWER = float(os.environ.get("BW_SLOWER", "1"))
 
 
 class Skip(Exception):
@@ -55,13 +57,20 @@ def free_ports(count):
 
 def wait_for(what, condition, limit_s=10.0):
     """Polls until condition() is true; its value."""
-    end = time.monotonic() + limit_s
+    end = time.monotonic() + limit_s * SLOWER
     while time.monotonic() < end:
         value = condition()
         if value:
             return value
         time.sleep(0.02)
     raise AssertionError(f"not within {limit_s} s: {what}")
+
+
+class Process(subprocess.Popen):
+    """Waited for as long as this build may need."""
+
+    def wait(self, timeout=None):
+        return super().wait(timeout * SLOWER if timeout else timeout)
 
 
 class Result:
@@ -150,7 +159,7 @@ class Flock:
         with open(path, "ab") as log:
             log.write(b"--- start\n")
             log.flush()
-            self.processes[name] = subprocess.Popen(
+            self.processes[name] = Process(
                 self.node_command(name), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env=self.env, start_new_session=True)
         if wait:
@@ -222,16 +231,16 @@ class Flock:
     def herd(self, *words, inventory=True, limit_s=120, stdin=None):
         begin = time.monotonic()
         done = subprocess.run(self.command(*words, inventory=inventory), env=self.env,
-                              capture_output=True, text=True, timeout=limit_s, check=False,
-                              input=stdin, cwd=self.folder)
+                              capture_output=True, text=True, timeout=limit_s * SLOWER,
+                              check=False, input=stdin, cwd=self.folder)
         return Result(done.returncode, done.stdout, done.stderr, time.monotonic() - begin)
 
     def spawn(self, *words):
         """herd in the background, its output in a file; .log is the path."""
         path = os.path.join(self.folder, f"herd-{len(glob.glob(self.folder + '/herd-*'))}.log")
         with open(path, "wb") as log:
-            process = subprocess.Popen(self.command(*words), env=self.env, cwd=self.folder,
-                                       stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            process = Process(self.command(*words), env=self.env, cwd=self.folder,
+                              stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         process.log = path
         return process
 
@@ -265,7 +274,7 @@ class Flock:
 def support(script, *words, limit_s=120):
     """Runs a checker of tests/support."""
     done = subprocess.run([PYTHON, os.path.join(SUPPORT, script), *[str(word) for word in words]],
-                          capture_output=True, text=True, timeout=limit_s, check=False)
+                          capture_output=True, text=True, timeout=limit_s * SLOWER, check=False)
     return Result(done.returncode, done.stdout, done.stderr, 0)
 
 

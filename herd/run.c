@@ -149,6 +149,10 @@ static void interrupt(struct run *run)
         run_stop_all(run, "interrupted by the user");
     } else if (run->has_start && run->start.phase < START_COMMITTED) {
         run_feed(run, &event);
+    } else if (run->start.is_go_decided) {
+        /* Not followed yet: run_start does so at once, and stops; an attach is left for later.
+         */
+        run->is_detached = run->is_attached;
     } else {
         err_set(&run->err, ERR_INTERRUPTED, "interrupted; nothing was started");
     }

@@ -167,6 +167,9 @@ static int conclude_unstarted(struct run *run)
                 "nothing was started: %s", run->start.why);
     }
     if (run->is_detached) {
+        if (run->start.is_go_decided) {
+            printf("not everything is here; continue with: herd attach %s\n", run->id);
+        }
         return EXIT_INTERRUPTED;
     }
     (void)run_note(run, &end, true);

@@ -408,5 +408,8 @@ int run_start(struct run *run)
     if (run->start.phase == START_COMMITTED || has_orphan(run)) {
         run_follow(run);
     }
+    if (run->start.phase == START_COMMITTED && run->n_interrupts > 0) {
+        run_stop_all(run, "interrupted by the user"); /* it came in between */
+    }
     return 0;
 }

@@ -4,6 +4,7 @@
 import json
 import os
 import signal
+import subprocess
 import time
 
 import h5py
@@ -123,6 +124,44 @@ def test_detached_by_a_second_interrupt_and_attached_by_name():
             assert done.status == 0, str(done)
         counts = {samples(flock.file_of(name)) for name in flock.names}
         assert len(counts) == 1, counts
+
+
+def test_an_interrupt_between_agreement_and_start_is_no_lie():
+    with Flock(2) as flock:
+        for _ in range(3):
+            herd = subprocess.Popen(
+                flock.command("run", flock.experiment(experiment("between", "60 s")),
+                              "-o", flock.results, "--json"), env=flock.env, cwd=flock.folder,
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            lines = []
+            for line in herd.stdout:
+                lines.append(line)
+                if '"committed"' in line:
+                    herd.send_signal(signal.SIGINT)
+            assert herd.wait(40) == 130, lines
+            herd.stdout.close()
+            assert not any("nothing was started" in line for line in lines), lines
+            for name in flock.names:
+                assert flock.file_of(name), lines
+            assert {line["state"] for line in flock.herd("status", "--json").lines()} == {"idle"}
+
+
+def test_an_attach_that_is_interrupted_can_be_attached_again():
+    with Flock(1) as flock:
+        herd = flock.spawn("run", flock.experiment(experiment("again", "2 s")), "-o", flock.results)
+        wait_for("it started", lambda: started(herd, 1), 20)
+        herd.send_signal(signal.SIGKILL)
+        herd.wait()
+        flock.processes["sheep0"].send_signal(signal.SIGSTOP)
+        attach = flock.spawn("attach")
+        time.sleep(0.7)
+        attach.send_signal(signal.SIGINT)
+        status = attach.wait(20)
+        flock.processes["sheep0"].send_signal(signal.SIGCONT)
+        assert status == 130 and "herd attach" in text_of(attach), text_of(attach)
+        done = flock.herd("attach")
+        assert done.status == 0, str(done)
+        assert samples(flock.file_of("sheep0")) == 2 * SAMPLE_RATE_HZ
 
 
 def test_a_node_that_hangs_holds_up_nobody_and_is_waited_for():

@@ -45,7 +45,7 @@ part "four nodes in the model; 10 000 runs of it on the code, 10 000 of the code
     env BW_MODEL_NODES=4 BW_TRACES=10000 BW_SCHEDULES=10000 sh tests/model/run.sh
 tsan() {
     cmake -S . -B build-tsan -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBW_SANITIZE=thread &&
-        cmake --build build-tsan --target herd sheep make_log fetch_log many_nodes &&
+        cmake --build build-tsan --target herd sheep make_log fetch_log many_nodes phcshim &&
         /usr/bin/python3 tests/tsan.py build-tsan
 }
 part "system tests with ThreadSanitizer" tsan

@@ -11,7 +11,8 @@
 #include <string.h>
 
 enum {
-    BREACH_SEEDS = 20000 /* in which each breach must show */
+    BREACH_SEEDS = 20000,    /* in which each breach must show */
+    COMPLETE_SEEDS = 100000, /* in which each word must have met each state */
 };
 
 static const char *const BREACHES[N_BREACHES] = {
@@ -67,7 +68,8 @@ static bool run_breach(struct world *world, enum breach breach, uint64_t first)
     return false;
 }
 
-static void print_coverage(const struct world *world)
+/* True when every word of a herd has met a node in every state. */
+static bool print_coverage(const struct world *world)
 {
     size_t n_met = 0;
     size_t n_words = 0;
@@ -88,6 +90,7 @@ static void print_coverage(const struct world *world)
      */
     printf("%zu of %d pairs of state and event met; of those with words of a herd, %zu of %d\n",
            n_met, N_NODE_STATES * N_NODE_EVENTS, n_words, N_NODE_STATES * N_NODE_MESSAGES);
+    return n_words == (size_t)N_NODE_STATES * N_NODE_MESSAGES;
 }
 
 int main(int argc, char **argv)
@@ -124,7 +127,7 @@ int main(int argc, char **argv)
         is_good = run_breach(world, (enum breach)breach, first);
     } else {
         is_good = run_seeds(world, first, n_seeds);
-        print_coverage(world);
+        is_good = (print_coverage(world) || n_seeds < COMPLETE_SEEDS) && is_good;
         for (int i = BREACH_NONE + 1; i < N_BREACHES && !world->is_verbose; i++) {
             is_good = run_breach(world, (enum breach)i, first) && is_good;
         }

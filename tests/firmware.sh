@@ -13,7 +13,7 @@ if ! sh pru/toolchain.sh --find >/dev/null 2>&1; then
     exit 77
 fi
 cmake -S . -B "$build" >/dev/null
-cmake --build "$build" -j 2 --target pru_fw test_fw test_board_iss fw_cycles bits_make >"$build/firmware.log" 2>&1 \
+cmake --build "$build" -j 2 --target pru_fw test_fw test_fw_pins test_board_iss fw_cycles bits_make >"$build/firmware.log" 2>&1 \
     || { tail -n 40 "$build/firmware.log"; exit 1; }
 passed=0
 failed=0
@@ -30,6 +30,7 @@ part() { # name, command
     fi
 }
 part "images in the simulator" "$build/tests/unit/test_fw"
+part "pins of the target" "$build/tests/unit/test_fw_pins"
 part "digest on the PRU" sh tests/pru_bits.sh "$build/tests/bits_make"
 part "cycles and sizes" python3 tests/bench/fw_cycles.py "$build"
 part "board iss" "$build/tests/unit/test_board_iss"

@@ -58,7 +58,7 @@ static void reset_run(struct sampler *s)
     }
 }
 
-static enum pru_error configure(struct sampler *s)
+static enum pru_error __attribute__((noinline)) configure(struct sampler *s)
 {
     const struct pru_control *control = s->control;
 

@@ -37,4 +37,10 @@ static inline uint32_t cape_pins(uint32_t r31)
     return (r31 & 0x1FFu) | ((r31 & 0xE00u) << 1);
 }
 
+/* The other way round. */
+static inline uint32_t cape_r31(uint32_t pins)
+{
+    return (pins & 0x1FFu) | ((pins & 0x1C00u) >> 1);
+}
+
 #endif

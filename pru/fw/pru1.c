@@ -2,7 +2,8 @@
 /* PRU1: time base, commands, the harvester of an emulation, pins of the target, power-good,
  * utilisation, and an eye on PRU0.
  *
- * One loop of short duties with a look at the pins between any two of them. Commands are looked
+ * One loop of duties. Wherever 200 ns have passed pru/fw/looks.py puts a look at the pins
+ * between two instructions; an edge is stored there and then by pin_event. Commands are looked
  * for only while PRU0 takes no sample: pru/fw/link.h. */
 #include "pru/core/fx.h"
 #include "pru/core/timebase.h"
@@ -16,6 +17,10 @@ enum {
     NEAR_TICKS = 1500,      /* 7.5 us before a sample is due PRU0 is told */
     SILENCE_TICKS = 400000, /* 2 ms without a sign from PRU0 */
 };
+
+/* For pru/fw/pin_look.S: the pins that are watched as bits of r31, and above them their state.
+ */
+register uint32_t pins_r12 __asm__("r12");
 
 static struct {
     struct tracer tracer;
@@ -59,18 +64,28 @@ static uint64_t now_64(uint32_t low)
     return fx_join(turns >> 1, low);
 }
 
-static inline uint32_t read_pins(void)
+/* Something has changed: raw is what was seen in r31, at least of the pins that are watched. */
+void pin_event(uint32_t raw)
 {
-    return cape_pins(hardware_r31) | pru1.good;
+    uint64_t tick = now_64(hardware_ticks());
+
+    tracer_store(&pru1.tracer, cape_pins(raw) | pru1.good, tick);
 }
 
-static void __attribute__((noinline)) look(void)
+/* Power-good and the mute may have changed: stores that, and sets right what looks compare
+ * with. No look comes in between. */
+static void __attribute__((noinline)) settle(void)
 {
-    uint32_t pins = read_pins();
+    uint32_t raw = 0;
+    uint32_t watched = 0;
 
-    if (tracer_has_edge(&pru1.tracer, pins)) {
-        tracer_store(&pru1.tracer, pins, now_64(hardware_ticks()));
+    tracer_listen(&pru1.tracer);
+    watched = cape_r31(pru1.tracer.watched);
+    __asm__ volatile("mov %0, r31" : "=r"(raw)); /* once: the compiler would read it again */
+    if (tracer_has_edge(&pru1.tracer, cape_pins(raw) | pru1.good)) {
+        pin_event(raw);
     }
+    pins_r12 = watched | (raw & watched) << 16;
 }
 
 /* The counter's upper half, the loop's length, signs of life. */
@@ -94,14 +109,15 @@ static void keep_time(void)
 static void drive_outputs(void)
 {
     uint32_t r30 = (pru1.last_tick >> LED_SHIFT & 1u) != 0 ? CAPE_PRU1_LED_ALIVE : 0;
+    uint32_t good = 0;
 
-    tracer_listen(&pru1.tracer);
-    pru1.good = 0;
     if ((shm_load_u32(&link_control()->outputs) & PRU_OUTPUT_POWER_GOOD) != 0) {
         r30 |= (uint32_t)(CAPE_PRU1_POWER_GOOD | CAPE_PRU1_LED_POWER_GOOD);
-        pru1.good = 1u << PRU_GPIO_POWER_GOOD_BIT;
+        good = 1u << PRU_GPIO_POWER_GOOD_BIT;
     }
     hardware_r30 = r30;
+    pru1.good = good;
+    settle();
 }
 
 /* ---- samples ---- */
@@ -130,7 +146,9 @@ static void follow_state(enum pru_state before)
     const struct sampler *sampler = &link_memory()->sampler;
 
     if (sampler->state == PRU_STATE_READY && before != PRU_STATE_ARMED) {
-        tracer_start(&pru1.tracer, read_pins());
+        pins_r12 = 0;
+        tracer_start(&pru1.tracer, cape_pins(hardware_r31) | pru1.good);
+        settle();
     }
     if (sampler->state == PRU_STATE_ARMED) {
         timebase_start(&pru1.timebase, sampler->start_tick);
@@ -185,7 +203,6 @@ static void keep_schedule(void)
     if (done_seq != pru1.done_seq) {
         pru1.done_seq = done_seq;
         account(link);
-        look();
     }
     if (is_called) {
         if (!is_idle) {
@@ -209,7 +226,7 @@ static void keep_schedule(void)
 
 /* ---- PRU0 ---- */
 
-static void fail_other_core(void)
+static void __attribute__((noinline)) fail_other_core(void)
 {
     struct pru_control *control = link_control();
 
@@ -234,7 +251,6 @@ static void watch_other_core(void)
             /* keeps time, so that PRU0, should it live, does not mourn */
             keep_time();
             drive_outputs();
-            look();
         }
     }
 }
@@ -260,7 +276,7 @@ static void await_other_core(void)
     hardware_announce();
 }
 
-static void boot(void)
+static void __attribute__((noinline)) boot(void)
 {
     struct pru_shm shm = {
         .control = link_control(),
@@ -285,18 +301,13 @@ int main(void)
     boot();
     for (;;) {
         keep_time();
-        look();
         drive_outputs();
-        look();
         if (pru1.is_booted) {
             keep_schedule();
-            look();
             take_input();
-            look();
             watch_other_core();
         } else {
             await_other_core();
         }
-        look();
     }
 }

@@ -7,6 +7,7 @@ _start:
     ldi     r14, fw_bss_start
     ldi     r15, fw_bss_end
     zero    &r16, 4
+    zero    &r12, 4                 ; pru/fw/pin_look.S: no pin is watched
 1:
     qbge    2f, r15, r14
     sbbo    &r16, r14, 0, 4

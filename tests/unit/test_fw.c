@@ -253,6 +253,7 @@ static void test_boot_starts_the_converters_by_the_book(void **state)
     (void)open_bench(NULL);
     boot(PRU_MODE_HARVEST);
     assert_int_equal(bench.shm.control->state, PRU_STATE_IDLE);
+    fw_bench_run(&bench, FW_MS / 10);                        /* PRU0 writes what PRU1 orders */
     assert_int_equal(bench.dac[SAMPLE_DAC_HARVEST], 0xFFFF); /* the source is open */
     assert_rules_kept();
 }

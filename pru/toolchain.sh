@@ -7,7 +7,7 @@
 #        toolchain.sh --sim     prints the path of GNU's PRU simulator, empty if there is none
 #
 # Where it looks: $BELLWETHER_TOOLCHAIN, the cache folder it builds into, then pru-elf-gcc and pru-gcc of the PATH.
-# What it needs to build (about 12 minutes on two cores, 1.5 GB while it does, 130 MB afterwards):
+# What it needs to build (12 minutes of one core's time, so 7 to 12 on two cores, 1.5 GB while it does, 130 MB afterwards):
 #   apt install binutils-source gcc-12-source gdb-source libgmp-dev libmpfr-dev libmpc-dev bison flex texinfo xz-utils
 set -eu
 
@@ -40,10 +40,13 @@ find_sim() {
     fi
 }
 
-# One tarball that matches, or the package that brings it.
+# One tarball that matches; or the package that brings it, and status 77.
 source_of() {
     set -- "$1" $2
-    [ -e "$2" ] || fail "no $2: apt install $1"
+    if [ ! -e "$2" ]; then
+        echo "toolchain.sh: no $2: apt install $1" >&2
+        exit 77
+    fi
     echo "$2"
 }
 
@@ -79,6 +82,8 @@ build_gcc() {
     unpack "$gcc" "$work/gcc"
     mkdir "$work/b2" && cd "$work/b2"
     PATH=$work/root$cache/bin:$PATH
+    # -O0: what it compiles is small, and it is built sooner itself
+    CFLAGS='-O0 -w' CXXFLAGS='-O0 -w'
     run gcc.configure "$work/gcc/configure" --prefix="$cache" --target=pru-elf --enable-languages=c --without-headers \
         --with-newlib --disable-shared --disable-threads --disable-libssp --disable-lto --disable-multilib \
         --disable-nls --disable-bootstrap --with-build-time-tools="$work/root$cache/pru-elf/bin"
@@ -87,6 +92,7 @@ build_gcc() {
     run gcc.install make install-gcc MAKEINFO=true DESTDIR="$work/root"
     run libgcc.make make -j"$jobs" all-target-libgcc MAKEINFO=true
     run libgcc.install make install-target-libgcc MAKEINFO=true DESTDIR="$work/root"
+    CFLAGS='-O1 -w' CXXFLAGS='-O1 -w'
     cd "$work" && rm -rf gcc b2
 }
 
@@ -108,7 +114,7 @@ build_all() {
     for tool in bison flex make g++ xz; do
         command -v $tool >/dev/null || fail "no $tool: apt install bison flex make g++ xz-utils"
     done
-    echo "toolchain.sh: building the PRU compiler in $cache, about 12 minutes on two cores" >&2
+    echo "toolchain.sh: building the PRU compiler in $cache, some ten minutes" >&2
     CFLAGS='-O1 -w' CXXFLAGS='-O1 -w' MAKEFLAGS=
     export CFLAGS CXXFLAGS MAKEFLAGS
     build_binutils

@@ -6,9 +6,7 @@
 set -eu
 build=$1
 cd "$(dirname "$0")/.."
-log=$build/pru-toolchain.log
 if ! sh pru/toolchain.sh --find >/dev/null 2>&1; then
-    [ ! -e "$log" ] || tail -n 3 "$log"
     echo "skipped: no compiler for the PRU, so the firmware is neither built nor run"
     exit 77
 fi

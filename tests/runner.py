@@ -25,8 +25,8 @@ RELEASE = os.path.join(ROOT, "build")
 TSAN = os.path.join(ROOT, "build-tsan")
 COVERAGE_FLOOR_PERCENT = 85.0
 MARK = "BW_TEST_MARK"
-# Behind the other suites; with them it stays within 45 minutes.
-FIRMWARE_WAIT_S = 1200
+# With the other suites it stays within 45 minutes.
+TOOLCHAIN_LIMIT_S = 1200
 # Many thousand repetitions: their parts run under sanitizers elsewhere, the bulk on the release.
 BULK = ("sim_start", "support_power_cut", "vsource_bits", "unit_vsource_balance",
         "unit_vsource_model")
@@ -257,33 +257,12 @@ def thread_sanitizer(suites):
             "control:test_detached_by_a_second_interrupt_and_attached_by_name", "wire"], 300)
 
 
-def begin_toolchain(suites):
-    """Builds the PRU's compiler behind everything else, if there is none and it is asked for."""
-    if os.environ.get("BW_PRU_TOOLCHAIN") != "1" or (suites.only
-                                                     and not re.search(suites.only, "firmware")):
-        return None
-    if subprocess.run(["sh", "pru/toolchain.sh", "--find"], cwd=ROOT, check=False,
-                      capture_output=True).returncode == 0:
-        return None
-    os.makedirs(RELEASE, exist_ok=True)
-    with open(os.path.join(RELEASE, "pru-toolchain.log"), "w", encoding="utf-8") as log:
-        return subprocess.Popen(["nice", "-n", "10", "sh", "pru/toolchain.sh"], cwd=ROOT,
-                                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                start_new_session=True)
-
-
-def end_toolchain(toolchain):
-    if toolchain is not None and toolchain.poll() is None:
-        os.killpg(toolchain.pid, signal.SIGTERM)
-        toolchain.wait()
-
-
-def firmware(suites, toolchain):
-    if toolchain is not None:
-        try:
-            toolchain.wait(FIRMWARE_WAIT_S)
-        except subprocess.TimeoutExpired:
-            end_toolchain(toolchain)
+def firmware(suites):
+    """Behind everything else: the PRU's compiler takes minutes of both cores where there is none."""
+    is_there = subprocess.run(["sh", "pru/toolchain.sh", "--find"], cwd=ROOT, check=False,
+                              capture_output=True).returncode == 0
+    if not is_there and os.environ.get("BW_PRU_TOOLCHAIN") != "0":
+        suites.suite("firmware, compiler", ["sh", "pru/toolchain.sh"], TOOLCHAIN_LIMIT_S)
     suites.suite("firmware", ["sh", "tests/firmware.sh", RELEASE], 900)
 
 
@@ -305,7 +284,6 @@ def main():
     suites = Suites(arguments.only, arguments.verbose)
     begin = time.monotonic()
 
-    toolchain = begin_toolchain(suites)
     static_checks(suites)
     asan = ["-DCMAKE_BUILD_TYPE=Debug", "-DBW_WERROR=ON", "-DBW_SANITIZE=address,undefined",
             "-DBW_COVERAGE=ON", "-DCMAKE_C_FLAGS=-O1"]
@@ -325,8 +303,7 @@ def main():
         thread_sanitizer(suites)
         suites.suite("model", ["sh", "tests/model/run.sh"], 600, {"BW_BUILD": RELEASE})
         suites.suite("mutants", [PYTHON, "tests/mutants.py"], 1200)
-        firmware(suites, toolchain)
-    end_toolchain(toolchain)
+        firmware(suites)
 
     print("== the slowest suites")
     for seconds, name in sorted(suites.seconds, reverse=True)[:12]:

@@ -60,8 +60,10 @@ MUST_CHECK int h5_chunked_finish(struct h5_chunked *chunked, struct err *err);
 /* What stands in the list for a chunk: never 0. */
 uint32_t h5_chunk_sum(uint32_t filter_mask, const void *data, size_t size);
 
-/* "/data/voltage" is summed in "/integrity/data.voltage". */
+/* "/data/voltage" is summed in "/integrity/data.voltage", "/system/cpu.agent/time" in
+ * "/integrity/system.cpu%2Eagent.time"; and the way back, from the name of the list. */
 void h5_sum_path(const char *path, char *sum_path, size_t size);
+void h5_path_of_sum(const char *name, char *path, size_t size);
 
 /* A list of sums, which grows at its end. */
 struct h5_sums;

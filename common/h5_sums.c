@@ -27,18 +27,40 @@ uint32_t h5_chunk_sum(uint32_t filter_mask, const void *data, size_t size)
     return crc == 0 ? UINT32_MAX : crc;
 }
 
+/* A dot that is part of a name, as in cpu.agent, must not be taken for a step in the path. */
+static const char DOT[] = "%2E";
+
+static size_t put_text(char *out, size_t size, size_t at, const char *text)
+{
+    while (*text != '\0' && at + 1 < size) {
+        out[at++] = *text++;
+    }
+    out[at] = '\0';
+    return at;
+}
+
 void h5_sum_path(const char *path, char *sum_path, size_t size)
 {
-    size_t at = (size_t)snprintf(sum_path, size, "/integrity/");
+    size_t at = put_text(sum_path, size, 0, "/integrity/");
 
-    for (const char *from = path + 1; *from != '\0' && at + 1 < size; from++) {
-        sum_path[at] = *from;
-        if (*from == '/') {
-            sum_path[at] = '.';
-        }
-        at++;
+    for (const char *from = path + 1; *from != '\0'; from++) {
+        char plain[2] = { *from == '/' ? '.' : *from };
+
+        at = put_text(sum_path, size, at, *from == '.' ? DOT : plain);
     }
-    sum_path[at < size ? at : size - 1] = '\0';
+}
+
+void h5_path_of_sum(const char *name, char *path, size_t size)
+{
+    size_t at = put_text(path, size, 0, "/");
+
+    for (const char *from = name; *from != '\0'; from++) {
+        bool is_dot = strncmp(from, DOT, sizeof(DOT) - 1) == 0;
+        char plain[2] = { is_dot ? '.' : *from == '.' ? '/' : *from };
+
+        at = put_text(path, size, at, plain);
+        from += is_dot ? sizeof(DOT) - 2 : 0;
+    }
 }
 
 static hid_t create_list(hid_t file, const char *path)

@@ -142,7 +142,6 @@ static int check_texts(struct proof *proof)
     return 0;
 }
 
-/* "data.voltage" stands for "/data/voltage". */
 static herr_t check_dataset(hid_t integrity, const char *name, const H5L_info_t *info,
                             void *arg)
 {
@@ -152,12 +151,7 @@ static herr_t check_dataset(hid_t integrity, const char *name, const H5L_info_t 
     int result = -1;
 
     (void)info;
-    snprintf(proof->path, sizeof(proof->path), "/%s", name);
-    for (char *at = proof->path; *at != '\0'; at++) {
-        if (*at == '.') {
-            *at = '/';
-        }
-    }
+    h5_path_of_sum(name, proof->path, sizeof(proof->path));
     proof->dataset = list < 0 ? -1 : H5Dopen2(proof->file, proof->path, H5P_DEFAULT);
     type = proof->dataset < 0 ? -1 : H5Dget_type(proof->dataset);
     if (type < 0) {

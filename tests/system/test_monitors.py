@@ -96,6 +96,8 @@ def run_watched(flock, uart, level, meanwhile):
 
 
 def check_samples_and_bytes(flock, uart):
+    verified = flock.herd("verify", flock.file_of("sheep0"))
+    assert verified.status == 0, str(verified)
     with h5py.File(flock.file_of("sheep0")) as file:
         assert len(file["data/voltage"]) == SECONDS * SAMPLE_RATE_HZ
         assert file.attrs["n_gap_samples"] == 0

@@ -332,16 +332,20 @@ static void test_a_list_of_many_sums(void **state)
 static void test_paths_of_lists(void **state)
 {
     static const char *const CASES[][2] = {
-        {"/data/voltage",         "/integrity/data.voltage"       },
-        { "/overview/voltage/64", "/integrity/overview.voltage.64"},
-        { "/a",                   "/integrity/a"                  },
+        {"/data/voltage",           "/integrity/data.voltage"           },
+        { "/overview/voltage/64",   "/integrity/overview.voltage.64"    },
+        { "/a",                     "/integrity/a"                      },
+        { "/system/cpu.agent/time", "/integrity/system.cpu%2Eagent.time"},
     };
     char path[64];
+    char back[64];
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
         h5_sum_path(CASES[i][0], path, sizeof(path));
         assert_string_equal(path, CASES[i][1]);
+        h5_path_of_sum(path + strlen("/integrity/"), back, sizeof(back));
+        assert_string_equal(back, CASES[i][0]);
     }
     for (size_t size = 1; size <= 24; size++) {
         memset(path, '#', sizeof(path));

@@ -11,7 +11,7 @@ import time
 import h5py
 
 import harness
-from harness import HERD, Flock, wait_for
+from harness import HERD, Flock, SLOWER, wait_for
 
 LIMIT_S = 240
 
@@ -222,7 +222,8 @@ def test_what_a_dead_herd_left_is_retrieved_and_released():
         assert len(names) == 3 and all(name.startswith("hrv_left_") for name in names), names
         for name in names:
             assert samples_of(os.path.join(output, name)) == [200000] * 3
-            assert flock.herd("verify", os.path.join(output, name), inventory=False).status == 0
+            done = flock.herd("verify", os.path.join(output, name), inventory=False)
+            assert done.status == 0, str(done)
         assert flock.herd("ls", "--json").lines() == []
         assert all(not os.listdir(flock.data(name, "recordings")) for name in flock.names)
 
@@ -281,7 +282,8 @@ def test_neither_observer_nor_another_operator_stops_a_run():
                 "otto": give_key(flock, "otto", "operator")}
         wait_for("all keys are known", lambda: all(
             flock.herd("alive", "-k", key, "-t", "1").status == 0 for key in keys.values()))
-        path = flock.experiment(dict(HARVEST, name="mine", duration="4 s"))
+        seconds = int(4 * SLOWER)
+        path = flock.experiment(dict(HARVEST, name="mine", duration=f"{seconds} s"))
         run = flock.spawn("run", path, "-o", flock.results)
 
         def are_running():
@@ -296,7 +298,7 @@ def test_neither_observer_nor_another_operator_stops_a_run():
             assert all(line["owner"] for line in states), "in use by whom"
         assert run.wait(30) == 0, open(run.log, encoding="utf-8").read()
         for name in flock.names:
-            assert samples_of(flock.file_of(name, "hrv_mine")) == [400000] * 3
+            assert samples_of(flock.file_of(name, "hrv_mine")) == [seconds * 100000] * 3
 
 
 def complete(*words):

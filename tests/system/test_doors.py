@@ -8,12 +8,15 @@ import resource
 import socket
 import time
 
+import h5py
+
 import harness
 from harness import Flock
 from test_wire import HELLO, Client
 
 LIMIT_S = 180
-FLOOD = 3000
+FLOOD = 10000
+SOURCES = 200
 
 
 def memory_bytes(pid):
@@ -30,13 +33,14 @@ def allow_files(count):
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(count, hard), hard))
 
 
-def connect_many(ports, count):
-    """As many silent connections as the other side takes."""
+def connect_many(ports, count, n_sources):
+    """As many silent connections as the other side takes, from so many addresses."""
     sockets = []
     for i in range(count):
         sock = socket.socket()
         sock.settimeout(0.2)
         try:
+            sock.bind((f"127.0.1.{1 + i % n_sources}", 0))
             sock.connect(("127.0.0.1", ports[i % len(ports)]))
         except OSError:
             sock.close()
@@ -52,30 +56,52 @@ def served(client, limit_s=1.0):
     return time.monotonic() - begin
 
 
-def test_silent_connections_shut_nobody_out():
+def silent_connections(n_sources):
     allow_files(FLOOD + 500)
     with Flock(1) as flock:
         port = flock.config("sheep0")["port"]
+        herd = flock.spawn("run", flock.experiment({"name": "flood", "defaults": {
+            "mode": "harvest", "harvester": {"inherit_from": "cv20"}}}), "-o", flock.results)
+        harness.wait_for("it records", lambda: ": started, " in read(herd.log), 20)
         inside = Client(flock, "sheep0")
         served(inside, 5.0)
         pid = flock.processes["sheep0"].pid
         before = memory_bytes(pid)
-        sockets = connect_many([port, port + 1], FLOOD)
+        sockets = connect_many([port, port + 1], FLOOD, n_sources)
         try:
             slowest = max(served(inside) for _ in range(20))
             grown = memory_bytes(pid) - before
         finally:
             for sock in sockets:
                 sock.close()
-        print(f"  {len(sockets)} connections; slowest answer {1e3 * slowest:.1f} ms, "
-              f"agent grew by {grown / 1e6:.1f} MB")
         assert grown < 200e6, grown
         begin = time.monotonic()
         done = flock.herd("alive", "-t", "5")
         assert done.status == 0, str(done)
         assert time.monotonic() - begin < 1.5 * harness.SLOWER, "a new connection after the flood"
+        ring = flock.herd("status", "--json").lines()[0]["ring_fill_max_percent"]
+        print(f"figure: {len(sockets)} connections from {n_sources}: slowest answer "
+              f"{1e3 * slowest:.1f} ms, agent grew by {grown / 1e6:.1f} MB, the ring was {ring} % "
+              "full at its most")
+        assert flock.herd("stop").status == 0
+        assert herd.wait(30) == 0, read(herd.log)
+        with h5py.File(flock.file_of("sheep0"), "r") as file:
+            assert len(file["gaps/first_sample"]) == 0 if "first_sample" in file["gaps"] else True
         assert flock.processes["sheep0"].poll() is None
         inside.close()
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def test_silent_connections_from_one_source_disturb_nobody():
+    silent_connections(1)
+
+
+def test_silent_connections_from_many_sources_disturb_nobody():
+    silent_connections(SOURCES)
 
 
 def test_bytes_that_are_nothing_are_nothing():

@@ -20,6 +20,7 @@ enum {
     N_SAMPLES = 1100, /* more than a block */
     N_INPUT = 4000,
     ALL_ARRAYS = 15,
+    STALL_CYCLES = 4000, /* 20 us */
 };
 
 static struct fw_bench bench;
@@ -469,6 +470,25 @@ static void test_full_ring_loses_blocks_and_counts_them(void **state)
     assert_int_equal(bench.shm.control->samples_done, 2500);
 }
 
+/* Stores wait, so samples begin late, and their block says so; their values are right. */
+static void test_stalled_ddr_is_marked_and_changes_no_sample(void **state)
+{
+    struct vsource_params params = { 0 };
+
+    (void)state;
+    boot(PRU_MODE_HARVEST);
+    params = harvester_params("cv20");
+    start(&params, N_SAMPLES);
+    fw_bench_run(&bench, 5 * FW_MS);
+    pru_soc_stall_ddr(bench.soc, pru_soc_cycle(bench.soc) + STALL_CYCLES);
+    run_to(PRU_STATE_DONE, 40);
+    assert_int_equal(bench.shm.blocks[0].flags & PRU_BLOCK_LATE, PRU_BLOCK_LATE);
+    assert_int_equal(bench.shm.blocks[1].flags & PRU_BLOCK_LATE, 0);
+    assert_same_as_host(&params, "cv20");
+}
+
+/* The block with samples that could not begin on time says so, the others do not; none is lost.
+ */
 static void test_late_samples_are_marked(void **state)
 {
     struct vsource_params params = { 0 };
@@ -478,9 +498,14 @@ static void test_late_samples_are_marked(void **state)
     params = harvester_params("cv20");
     start(&params, 3000);
     fw_bench_run(&bench, 15 * FW_MS);
-    pru_soc_stall_ddr(bench.soc, pru_soc_cycle(bench.soc) + 4000); /* 20 us */
+    assert_int_equal(bench.shm.control->block_write_idx, 1);
+    pru_soc_stop(bench.soc, 0);
+    fw_bench_run(&bench, STALL_CYCLES);
+    pru_soc_start(bench.soc, 0);
     run_to(PRU_STATE_DONE, 40);
     assert_int_equal(bench.shm.blocks[0].flags & PRU_BLOCK_LATE, 0);
+    assert_int_equal(bench.shm.blocks[1].flags & PRU_BLOCK_LATE, PRU_BLOCK_LATE);
+    assert_int_equal(bench.shm.blocks[2].flags & PRU_BLOCK_LATE, 0);
     assert_int_equal(bench.shm.control->samples_done, 3000);
 }
 
@@ -519,6 +544,7 @@ int main(void)
         FW_TEST(test_an_image_refuses_the_other_mode),
         FW_TEST(test_missing_input_is_counted_as_on_the_host),
         FW_TEST(test_full_ring_loses_blocks_and_counts_them),
+        FW_TEST(test_stalled_ddr_is_marked_and_changes_no_sample),
         FW_TEST(test_late_samples_are_marked),
         FW_TEST(test_halt_while_running_switches_off),
     };

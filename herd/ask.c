@@ -94,7 +94,9 @@ static int choose_all(struct ask *ask, const bool *selected, struct err *err)
             continue;
         }
         if (!key_text_is_valid(node->public_key)) {
-            return err_set(err, ERR_INPUT, "%s: its public key is not known", node->name);
+            return err_set(err, ERR_INPUT,
+                           "%s: its public key is not known; herd enroll fetches it",
+                           node->name);
         }
         ask->peers[i].is_meant = true;
         ask->peers[i].state = ASK_SILENT;

@@ -10,6 +10,7 @@ import concurrent.futures
 import glob
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,6 +28,8 @@ COVERAGE_FLOOR_PERCENT = 85.0
 MARK = "BW_TEST_MARK"
 # With the other suites it stays within 45 minutes.
 TOOLCHAIN_LIMIT_S = 1200
+# Behind everything else that wants a processor.
+GENTLY = ("nice", "-n", "10")
 # Many thousand repetitions: their parts run under sanitizers elsewhere, the bulk on the release.
 BULK = ("sim_start", "support_power_cut", "vsource_bits", "unit_vsource_balance",
         "unit_vsource_model")
@@ -168,14 +171,17 @@ def sources():
     return [path for path in listed if os.path.exists(os.path.join(ROOT, path))]
 
 
-def build(suites, name, folder, options, targets=()):
+def build(suites, name, folder, options, targets=(), prefix=()):
     configure = ["cmake", "-S", ".", "-B", folder, "-G", "Ninja", *options]
+    if shutil.which("ld.gold") and folder != RELEASE:
+        # A third of the time of the default linker, and there are hundreds of programs.
+        configure.append("-DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=gold")
     compile_all = ["cmake", "--build", folder, "-j", "2"]
     if targets:
         compile_all += ["--target", *targets]
     words = " && ".join(" ".join(f"'{word}'" for word in command)
                         for command in (configure, compile_all))
-    return suites.suite(f"build {name}", ["sh", "-c", words], 1500)
+    return suites.suite(f"build {name}", [*prefix, "sh", "-c", words], 1500)
 
 
 def static_checks(suites):
@@ -199,7 +205,7 @@ def tidy(suites):
     files = [path for path in sources() if path.endswith(".c")
              and not path.startswith(("tests/fuzz/", "pru/fw/", "tests/support/bits_pru.c"))]
     script = "printf '%s\\n' \"$@\" | xargs -P 2 -n 1 clang-tidy --quiet -p " + CLANG
-    suites.suite("clang-tidy", ["sh", "-c", script, "tidy", *files], 1500)
+    suites.suite("clang-tidy", [*GENTLY, "sh", "-c", script, "tidy", *files], 1500)
 
 
 def unit_tests(suites):
@@ -234,24 +240,36 @@ def vectors(suites):
         suites.suite("vectors", [runner, cases], 600)
 
 
-def system_tests(suites):
+def system_tests(suites, alone):
+    """Those that want the machine alone, as they measure time, or all others."""
     for path in sorted(glob.glob(os.path.join(ROOT, "tests", "system", "test_*.py"))):
         name = "system/" + os.path.basename(path)[len("test_"):-len(".py")]
         with open(path, encoding="utf-8") as file:
             text = file.read()
         limit = re.search(r"^LIMIT_S = (\d+)", text, re.M)
         # What measures time runs on the build that users get; the rest on the sanitized one.
-        folder = RELEASE if re.search(r'^BUILD = "release"', text, re.M) else ASAN
+        is_release = re.search(r'^BUILD = "release"', text, re.M) is not None
+        if (is_release and not re.search(r"^PATIENT = True", text, re.M)) != alone:
+            continue
+        folder = RELEASE if is_release else ASAN
         suites.suite(name, [PYTHON, path], int(limit.group(1)) if limit else 300,
                      {"BW_BUILD": folder, "UBSAN_OPTIONS": "print_stacktrace=1",
                       "ASAN_OPTIONS": "detect_leaks=0"})
+
+
+def computing(suites):
+    """What keeps processors busy and measures no time."""
+    tidy(suites)
+    suites.suite("model", [*GENTLY, "sh", "tests/model/run.sh"], 900, {"BW_BUILD": RELEASE})
+    suites.suite("mutants", [*GENTLY, PYTHON, "tests/mutants.py"], 1200)
+    thread_sanitizer(suites)
 
 
 def thread_sanitizer(suites):
     """A run, one that is detached and attached again, and a node's door: a short form; tests/nightly.sh
     runs all system tests so."""
     if build(suites, "thread sanitizer", TSAN, ["-DCMAKE_BUILD_TYPE=RelWithDebInfo",
-                                                "-DBW_SANITIZE=thread"], ("herd", "sheep")):
+                                                "-DBW_SANITIZE=thread"], ("herd", "sheep"), GENTLY):
         suites.suite("thread sanitizer", [
             PYTHON, "tests/tsan.py", TSAN, "run:test_json_and_exit_status_are_for_machines",
             "control:test_detached_by_a_second_interrupt_and_attached_by_name", "wire"], 300)
@@ -294,15 +312,16 @@ def main():
                                            "-DBW_WERROR=ON"]) and built
     built = build(suites, "release", RELEASE, ["-DCMAKE_BUILD_TYPE=RelWithDebInfo"]) and built
     if built:
-        tidy(suites)
         unit_tests(suites)
         integer_checks(suites)
         vectors(suites)
-        system_tests(suites)
+        # System tests wait most of their time: what computes does so in their pauses.
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            beside = pool.submit(computing, suites)
+            system_tests(suites, alone=False)
+            beside.result()
+        system_tests(suites, alone=True)
         coverage(suites)
-        thread_sanitizer(suites)
-        suites.suite("model", ["sh", "tests/model/run.sh"], 600, {"BW_BUILD": RELEASE})
-        suites.suite("mutants", [PYTHON, "tests/mutants.py"], 1200)
         firmware(suites)
 
     print("== the slowest suites")

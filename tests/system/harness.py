@@ -2,7 +2,8 @@
 """What system tests share: real herd and sheep processes on loopback, and a small test runner.
 
 A test file defines functions test_*() and ends with harness.main(globals()). LIMIT_S in a file is
-its time limit in seconds for the runner; BUILD = "release" asks for the build that users get.
+its time limit in seconds for the runner; BUILD = "release" asks for the build that users get, and
+then also for the machine alone, unless PATIENT = True says that nothing depends on time.
 """
 import glob
 import json

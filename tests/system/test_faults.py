@@ -26,6 +26,7 @@ import log_oracle  # noqa: E402
 
 LIMIT_S = 420
 BUILD = "release"
+PATIENT = True
 NODES = int(os.environ.get("BW_FAULT_NODES", "3"))
 LANES = int(os.environ.get("BW_FAULT_LANES", "4"))
 LONGEST_S = float(os.environ.get("BW_FAULT_LONGEST_S", "3"))

@@ -13,6 +13,7 @@ from test_run import SKY, check_file, check_truth
 
 LIMIT_S = 600
 BUILD = "release"
+PATIENT = True
 FIRMWARE = os.path.join(FOLDER, "pru", "fw")
 SECONDS = float(os.environ.get("BW_ISS_SECONDS", "1"))
 

@@ -16,6 +16,7 @@ from harness import HERD, INVENTORY, support
 
 LIMIT_S = 600
 BUILD = "release"
+PATIENT = True
 SKY = os.path.join(INVENTORY, "environments", "changing_sky.csv")
 HARVESTERS = ["iv110", "iv1000", "isc_voc", "cv10", "cv20", "mppt_voc", "mppt_bq", "mppt_po",
               "mppt_opt"]

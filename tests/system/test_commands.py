@@ -186,7 +186,8 @@ def samples_of(path):
 
 def test_what_a_dead_herd_left_is_retrieved_and_released():
     with Flock(3) as flock:
-        path = flock.experiment(HARVEST)
+        seconds = int(5 * SLOWER)
+        path = flock.experiment(dict(HARVEST, duration=f"{seconds} s"))
         herd = flock.spawn("run", path, "-o", flock.results)
 
         def are_running():
@@ -217,11 +218,11 @@ def test_what_a_dead_herd_left_is_retrieved_and_released():
         assert len(flock.herd("ls", "--json").lines()) == 3
         done = flock.herd("retrieve", "-o", output, "--json")
         assert done.status == 0, str(done)
-        assert all(line["is_released"] and line["samples"] == 200000 for line in done.lines())
+        assert all(line["is_released"] and line["samples"] == seconds * 100000 for line in done.lines())
         names = sorted(os.listdir(output))
         assert len(names) == 3 and all(name.startswith("hrv_left_") for name in names), names
         for name in names:
-            assert samples_of(os.path.join(output, name)) == [200000] * 3
+            assert samples_of(os.path.join(output, name)) == [seconds * 100000] * 3
             done = flock.herd("verify", os.path.join(output, name), inventory=False)
             assert done.status == 0, str(done)
         assert flock.herd("ls", "--json").lines() == []

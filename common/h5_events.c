@@ -56,7 +56,8 @@ static const struct h5_column_spec GAP_COLUMNS[] = {
                                           H5_CELL_U32,                 0,
                                           { 1.0, 0.0, "n",
         "{0: all samples, 1: voltage, 2: current, 3: storage voltage, 4: storage current, "
-        "5: gpio}" }                                                                                                     },
+        "5: gpio, 6: pru_util, 7: uart, 8: kernel, 9: sheep, 10: sys_util, 11: ptp, "
+        "12: phc2sys, 13: ntp, 16: system, 17: iio}" }                                                                   },
 };
 
 static const struct h5_column_spec SYNC_COLUMNS[] = {

@@ -26,6 +26,7 @@ struct gaps {
     uint64_t *first;
     uint64_t *count;
     uint64_t *cause;
+    uint64_t *stream;
     size_t n;
 };
 
@@ -84,11 +85,14 @@ static void read_gaps(struct reader *reader)
     size_t n_first = 0;
     size_t n_count = 0;
     size_t n_cause = 0;
+    size_t n_stream = 0;
 
     gaps->first = read_column(reader->file, "/gaps/first_sample", &n_first);
     gaps->count = read_column(reader->file, "/gaps/n_samples", &n_count);
     gaps->cause = read_column(reader->file, "/gaps/cause", &n_cause);
+    gaps->stream = read_column(reader->file, "/gaps/stream", &n_stream);
     gaps->n = n_first < n_count ? n_first : n_count;
+    gaps->n = n_stream < gaps->n ? n_stream : gaps->n;
     gaps->n = n_cause < gaps->n ? n_cause : gaps->n;
     reader->info->n_gaps = gaps->n;
     for (size_t i = 0; i < gaps->n && reader->window > 1; i++) {
@@ -109,7 +113,8 @@ static void mark_missing(const struct reader *reader, uint64_t first, size_t cou
         uint64_t begin = gaps->first[i];
         uint64_t end = begin + gaps->count[i];
 
-        if (gaps->cause[i] == GAP_UNDERRUN || end <= first || begin >= first + count) {
+        if (gaps->cause[i] == GAP_UNDERRUN || gaps->stream[i] >= RLOG_STREAM_GPIO
+            || end <= first || begin >= first + count) {
             continue;
         }
         begin = begin > first ? begin - first : 0;
@@ -413,6 +418,7 @@ int h5_info_here(const char *path, struct h5_info *info, struct err *err)
     free(reader.gaps.first);
     free(reader.gaps.count);
     free(reader.gaps.cause);
+    free(reader.gaps.stream);
     h5_close(&reader.file);
     return result;
 }

@@ -13,7 +13,8 @@
 enum {
     DROP_ROWS_PERCENT = 80,
     DROP_EDGES_PERCENT = 90,
-    PAUSE_NS = 1000000
+    PAUSE_NS = 1000000,
+    NS_PER_SAMPLE = 10000
 };
 
 /* One stream on its way to fewer rows. */
@@ -21,6 +22,12 @@ struct reduction {
     struct log_records *records;
     uint8_t stream;
     struct decimator decimator;
+};
+
+/* Of a stream with times of its own, UTC; {0}: nothing. */
+struct stretch {
+    uint64_t first_ns;
+    uint64_t last_ns;
 };
 
 struct log_records {
@@ -34,6 +41,8 @@ struct log_records {
     bool is_patient;
     uint64_t n_edges_dropped;
     struct log_lost_rows lost_rows;
+    struct stretch lost[RLOG_N_STREAMS]; /* of them, what no gap says yet */
+    int64_t T_ns;                        /* of START, which comes before any row */
     uint32_t n_records;
 };
 
@@ -55,6 +64,9 @@ void log_records_put(struct log_records *records, const struct rlog_record_heade
 {
     void *place = reserve_patiently(records, size);
 
+    if (header->type == RLOG_START && size == sizeof(struct rlog_start)) {
+        records->T_ns = ((const struct rlog_start *)payload)->T_ns;
+    }
     if (size != 0) {
         memcpy(place, payload, size);
     }
@@ -76,13 +88,55 @@ void log_lost_rows_add(struct log_lost_rows *lost, const struct rlog_record_head
     lost->count += count;
 }
 
+static void note_lost_row(struct log_records *records, const struct rlog_record_header *header)
+{
+    log_lost_rows_add(&records->lost_rows, header, 1);
+    if (header->stream < RLOG_N_STREAMS) {
+        struct stretch *lost = &records->lost[header->stream];
+
+        lost->first_ns = lost->first_ns == 0 ? header->first : lost->first_ns;
+        lost->last_ns = header->first;
+    }
+}
+
+static uint64_t sample_at(const struct log_records *records, uint64_t utc_ns)
+{
+    int64_t since_ns = (int64_t)utc_ns - records->T_ns;
+
+    return since_ns <= 0 ? 0 : (uint64_t)since_ns / NS_PER_SAMPLE;
+}
+
+/* Each stream's lost rows are a gap: from the sample of the first one to that of the last. */
+static void put_lost_rows(struct log_records *records)
+{
+    for (uint32_t i = 0; i < RLOG_N_STREAMS; i++) {
+        struct stretch *lost = &records->lost[i];
+        struct rlog_gap gap = { .first_sample = sample_at(records, lost->first_ns),
+                                .cause = RLOG_GAP_QUEUE,
+                                .stream = i };
+        struct rlog_record_header header = { .type = RLOG_GAP,
+                                             .count = 1,
+                                             .first = gap.first_sample };
+
+        if (lost->first_ns == 0) {
+            continue;
+        }
+        gap.n_samples = lost->last_ns < lost->first_ns
+                            ? 1
+                            : sample_at(records, lost->last_ns) - gap.first_sample + 1;
+        *lost = (struct stretch){ 0 };
+        log_records_put(records, &header, &gap, sizeof(gap));
+    }
+}
+
 void log_records_row(struct log_records *records, const struct rlog_record_header *header,
                      const void *payload, size_t size)
 {
     if (is_short_of_memory(records, DROP_ROWS_PERCENT)) {
-        log_lost_rows_add(&records->lost_rows, header, 1);
+        note_lost_row(records, header);
         return;
     }
+    put_lost_rows(records);
     log_records_put(records, header, payload, size);
 }
 
@@ -221,6 +275,7 @@ void log_records_finish(struct log_records *records, const struct log_lost_rows 
             overview_finish(records->overviews[i]);
         }
     }
+    put_lost_rows(records);
     remark_lost_rows(records, before);
     end->n_edges -= records->n_edges_dropped;
     end->n_records = records->n_records + 1; /* END itself */

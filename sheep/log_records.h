@@ -34,7 +34,8 @@ struct log_lost_rows {
 void log_lost_rows_add(struct log_lost_rows *lost, const struct rlog_record_header *header,
                        uint64_t count);
 
-/* The same of a monitor's row: dropped first when memory before the disk is short. */
+/* The same of a monitor's row: dropped first when memory before the disk is short. What was
+ * dropped is a gap of its stream, once rows are taken again, or at the end. */
 void log_records_row(struct log_records *records, const struct rlog_record_header *header,
                      const void *payload, size_t size);
 

@@ -101,13 +101,18 @@ static void fill(struct fixture *f, unsigned percent)
     assert_int_equal(log_sink_fill_percent(f->sink), percent);
 }
 
-static void put_row(struct fixture *f)
+static void put_row_at(struct fixture *f, uint64_t utc_ns)
 {
     struct rlog_record_header header = { .type = RLOG_ROW,
                                          .stream = RLOG_STREAM_PTP,
-                                         .first = ROW_NS };
+                                         .first = utc_ns };
 
     log_records_row(f->records, &header, "12345678", 8);
+}
+
+static void put_row(struct fixture *f)
+{
+    put_row_at(f, ROW_NS);
 }
 
 static void put_edges(struct fixture *f, uint64_t first_sample)
@@ -127,13 +132,17 @@ static void test_rows_are_dropped_from_80_percent_on_and_counted(void **state)
         "storage or processor was slow: 2 records of monitors found no room and are missing";
     struct fixture *f = *state;
     const struct log_record *remark = NULL;
+    struct rlog_record_header start = { .type = RLOG_START, .count = 1 };
+    struct rlog_start began = { .T_ns = (int64_t)ROW_NS - 5 * INT64_C(10000) };
+    struct rlog_gap gap;
 
     begin(f);
+    log_records_put(f->records, &start, &began, sizeof(began));
     fill(f, 79);
     put_row(f);
     fill(f, 80);
     put_row(f);
-    put_row(f);
+    put_row_at(f, ROW_NS + 20000);
     put_edges(f, 0);
     disk_fault_release_sync();
     assert_int_equal(finish(f, 2).n_edges, 2);
@@ -144,6 +153,12 @@ static void test_rows_are_dropped_from_80_percent_on_and_counted(void **state)
     assert_memory_equal(remark->payload, TEXT, sizeof(TEXT) - 1);
     assert_int_equal(log_bench_count(&f->bench, RLOG_ROW, RLOG_STREAM_PTP), 1);
     assert_int_equal(log_bench_count(&f->bench, RLOG_EDGES, RLOG_STREAM_GPIO), 1);
+    assert_int_equal(log_bench_count(&f->bench, RLOG_GAP, RLOG_STREAM_NONE), 1);
+    gap = log_bench_gap(&f->bench, 0);
+    assert_int_equal(gap.stream, RLOG_STREAM_PTP);
+    assert_int_equal(gap.cause, RLOG_GAP_QUEUE);
+    assert_int_equal(gap.first_sample, 5);
+    assert_int_equal(gap.n_samples, 3);
 }
 
 static void test_edges_are_dropped_from_90_percent_on(void **state)

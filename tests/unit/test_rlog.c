@@ -242,6 +242,34 @@ static void test_recovery_counts_samples_of_rows(void **state)
     assert_int_equal(rlog_verify(fixture->log, &end, digest, &bytes, &err), 0);
 }
 
+/* Edges and rows of monitors that were dropped leave every sample where it is. */
+static void test_recovery_counts_gaps_of_samples_alone(void **state)
+{
+    static const struct rlog_gap GAPS[] = {
+        {0,  10, RLOG_GAP_QUEUE, RLOG_STREAM_GPIO},
+        { 0, 20, RLOG_GAP_QUEUE, RLOG_STREAM_PTP },
+        { 5, 7,  RLOG_GAP_RING,  0               },
+    };
+    struct fixture *fixture = *state;
+    struct rlog_recovery recovery = { 0 };
+    struct err err = { 0 };
+    struct rlog_writer *writer = begin(fixture);
+
+    append_samples(writer, RLOG_STREAM_VOLTAGE, 0, 100);
+    append_samples(writer, RLOG_STREAM_CURRENT, 0, 100);
+    for (size_t i = 0; i < ARRAY_LEN(GAPS); i++) {
+        struct rlog_record_header header = { .type = RLOG_GAP, .count = 1 };
+
+        assert_int_equal(rlog_writer_append(writer, header, &GAPS[i], sizeof(GAPS[i]), &err),
+                         0);
+    }
+    assert_int_equal(rlog_writer_sync(writer, &err), 0);
+    rlog_writer_destroy(&writer);
+    assert_int_equal(rlog_recover(fixture->log, &recovery, &err), 0);
+    assert_int_equal(recovery.end.n_samples, 100);
+    assert_int_equal(recovery.end.n_gap_samples, 7);
+}
+
 /* Without samples the overview tells how far it came. */
 static void test_recovery_of_an_overview(void **state)
 {
@@ -454,6 +482,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_torn_tail_costs_the_tail_and_no_more, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_recovery_counts_samples_of_rows, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_recovery_counts_gaps_of_samples_alone, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_recovery_of_an_overview, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_one_flipped_bit_is_found_wherever_it_is, set_up,

@@ -29,6 +29,9 @@ part() { # name, command
 }
 part "images in the simulator" "$build/tests/unit/test_fw"
 part "pins of the target" "$build/tests/unit/test_fw_pins"
+objdump=$(sh pru/toolchain.sh --find)objdump
+part "looks of cape 2.4, bound" python3 tests/pru_bound.py "$objdump" "$build/pru/fw/pru1-24.elf" 40
+part "looks of cape 2.5, bound" python3 tests/pru_bound.py "$objdump" "$build/pru/fw/pru1-25.elf" 60
 part "digest on the PRU" sh tests/pru_bits.sh "$build/tests/bits_make"
 part "cycles and sizes" python3 tests/bench/fw_cycles.py "$build"
 part "board iss" "$build/tests/unit/test_board_iss"

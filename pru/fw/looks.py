@@ -39,6 +39,8 @@ UNFOLLOWED = HANDLER | UNTRACED
 UNDISTURBED = HANDLER | UNTRACED | {"settle"}
 # Reads from other memories than the subsystem's, by function and bytes; OCMC at its best.
 SLOW_READS = {("sampler_take_input", "8"): 28}
+# Loops in inline assembler: how often they turn at most, and the cycles of a turn.
+TURNS = {"fx_mul_shift_any": (2, 5)}
 BRANCHES = re.compile(r"qb(eq|ne|lt|gt|le|ge|bs|bc|a)$|jmp$")
 IEP = range(0x2E000, 0x2F000)
 CARRY_USERS = {"adc", "suc", "rsc"}
@@ -67,6 +69,7 @@ class Function:
         self.labels = {}
         # see summarize
         self.head = self.through = self.tail = None
+        self.longest = None  # way between two looks
 
 
 def registers_of(text):
@@ -84,7 +87,7 @@ def read_cost(function, words, known):
     if slow is not None:
         return slow
     address = known.get(words[1])
-    if address is not None and address + int(words[2], 0) in IEP:
+    if address is not None and words[2].isdigit() and address + int(words[2]) in IEP:
         return 12
     return 2 + words_of(words)
 
@@ -122,8 +125,9 @@ def parse(path):
         elif text in ("#APP", "#NO_APP"):
             in_asm = text == "#APP"
             if in_asm:
+                turns, cycles = TURNS.get(function.name, (1, 0))
                 function.nodes.append(Node("asm", [], number))
-                function.nodes[-1].cost = 0
+                function.nodes[-1].cost = (turns - 1) * cycles
             else:
                 known = {}
         elif re.match(r"[\w.$]+:", text) and function is not None:
@@ -229,7 +233,7 @@ def analyse(function, entry, limit):
     """Works out the function's summary; the first node that wants a look before it, or None."""
     ways = [(None, None)] * len(function.nodes)
     ways[0] = (0, None)
-    function.head = function.through = function.tail = None
+    function.head = function.through = function.tail = function.longest = None
     todo = {0}
     while todo:
         i = min(todo)
@@ -242,6 +246,7 @@ def analyse(function, entry, limit):
                 return i
         if distance > ENDLESS:
             sys.exit(f"looks.py: {function.name} has a loop that nothing ends")
+        function.longest = later(function.longest, step(node, since)[0])
         (fresh, since), head = follow(node, ways[i])
         function.head = later(function.head, head)
         if node.is_return:

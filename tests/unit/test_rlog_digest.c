@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The digest of a log: what it is over, in whatever pieces the bytes come, and what it finds.
  */
+#include "common/rlog_digest.h"
+
 #include "common/rlog.h"
 #include "common/rlog_file.h"
 

@@ -26,6 +26,7 @@ enum {
 struct bench {
     char folder[64];
     struct node_config config;
+    struct run_request request; /* no limit on any rate */
     struct run run;
     struct yaml_doc *doc;
 };
@@ -68,6 +69,7 @@ static int set_up(void **state)
     memset(sessions, 0, sizeof(sessions));
     n_errors = 0;
     log_set_sink(count_errors, NULL);
+    run->request = &bench->request;
     assert_int_equal(run_alloc(run, N_NODES, &err), 0);
     snprintf(run->name, sizeof(run->name), "trial");
     snprintf(run->id, sizeof(run->id), "trial_1");

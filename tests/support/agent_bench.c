@@ -48,15 +48,23 @@ static void *run_thread(void *arg)
 void agent_bench_greet(struct node_client *client, bool take_over)
 {
     struct body_hello body = { .name = "", .take_over = take_over };
-    enum proto_verb heard = VERB_NONE;
+    uint64_t first_seq = client->token.seq + 1;
+    bool is_welcome = false;
 
     client->token.boot_id = 0;
-    /* What is sent to an agent that has just ended is lost. */
-    for (int ms = 0; heard != VERB_WELCOME && ms < NODE_BENCH_WAIT_MS; ms += GREET_MS) {
+    /* What is sent to an agent that has just ended is lost. Where the machine is slow, an
+     * earlier greeting was repeated, and the agent of then has answered twice: that is not for
+     * this one. */
+    for (int ms = 0; !is_welcome && ms < NODE_BENCH_WAIT_MS; ms += GREET_MS) {
+        enum proto_verb heard = VERB_NONE;
+
         node_client_tell(client, SERVER_CONTROL, VERB_HELLO, &body, NOTHING);
-        heard = node_client_hear(client, SERVER_CONTROL, GREET_MS);
+        do {
+            heard = node_client_hear(client, SERVER_CONTROL, GREET_MS);
+            is_welcome = heard == VERB_WELCOME && client->message.token.seq >= first_seq;
+        } while (heard != VERB_NONE && !is_welcome);
     }
-    assert_int_equal(heard, VERB_WELCOME);
+    assert_true(is_welcome);
     client->token.boot_id = PROTO_CONST_BODY(&client->message, body_welcome)->boot_id;
 }
 

@@ -93,7 +93,7 @@ struct rlog_record {
 struct rlog_reader *rlog_reader_open(const char *folder, struct err *err);
 void rlog_reader_close(struct rlog_reader **reader);
 const struct rlog_manifest *rlog_reader_manifest(const struct rlog_reader *reader);
-/* Of the segment of the record that was returned last. */
+/* Of the segment of the record that was returned last; NULL: there was no sound one so far. */
 const struct rlog_segment_header *rlog_reader_segment(const struct rlog_reader *reader);
 
 enum rlog_next {

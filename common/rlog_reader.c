@@ -88,7 +88,7 @@ const struct rlog_manifest *rlog_reader_manifest(const struct rlog_reader *reade
 
 const struct rlog_segment_header *rlog_reader_segment(const struct rlog_reader *reader)
 {
-    return &reader->header;
+    return reader->has_header ? &reader->header : NULL;
 }
 
 /* Reads size bytes at offset of the segment; fewer when they are not there yet. */
@@ -123,6 +123,22 @@ static bool has_segment(const struct rlog_reader *reader, uint32_t number)
     return stat(path, &info) == 0 && info.st_size > 0;
 }
 
+static int check_header(const struct rlog_reader *reader,
+                        const struct rlog_segment_header *header, struct err *err)
+{
+    if (rlog_check_segment_header(header, reader->segment, err) < 0) {
+        return -1;
+    }
+    if (reader->has_header
+        && memcmp(reader->header.recording_id, header->recording_id,
+                  sizeof(header->recording_id))
+               != 0) {
+        return err_set(err, ERR_CORRUPT, "%s: segment %u is of another recording",
+                       reader->folder, reader->segment);
+    }
+    return 0;
+}
+
 /* Opens the current segment and checks its header. */
 static enum rlog_next open_segment(struct rlog_reader *reader, struct err *err)
 {
@@ -145,14 +161,9 @@ static enum rlog_next open_segment(struct rlog_reader *reader, struct err *err)
         reader->fd = -1;
         return n < 0 ? RLOG_NEXT_ERROR : RLOG_NEXT_WAIT;
     }
-    if (rlog_check_segment_header(&header, reader->segment, err) < 0) {
-        return RLOG_NEXT_ERROR;
-    }
-    if (reader->has_header
-        && memcmp(reader->header.recording_id, header.recording_id, sizeof(header.recording_id))
-               != 0) {
-        err_set(err, ERR_CORRUPT, "%s: segment %u is of another recording", reader->folder,
-                reader->segment);
+    if (check_header(reader, &header, err) < 0) {
+        close(reader->fd);
+        reader->fd = -1;
         return RLOG_NEXT_ERROR;
     }
     reader->header = header;

@@ -25,7 +25,8 @@ struct survey {
     uint32_t window; /* samples of one row, see struct rlog_manifest */
     uint64_t n_planned;
     bool has_only_overview;
-    uint64_t bytes; /* of all segments, up to there */
+    bool has_segment; /* one at least has a sound header */
+    uint64_t bytes;   /* of all segments, up to there */
     struct rlog_digest *digest;
     uint8_t digest_before[RLOG_DIGEST_BYTES]; /* of what is in front of END */
 };
@@ -177,7 +178,8 @@ static int survey_log(const char *folder, struct survey *survey, struct err *why
         }
         take_record(survey, &record);
     }
-    if (survey->bytes == 0) { /* END comes into the first segment, whatever else is there */
+    survey->has_segment = rlog_reader_segment(reader) != NULL;
+    if (survey->bytes == 0 && survey->has_segment) { /* END comes into the first segment */
         first = rlog_make_segment_header(0, rlog_reader_segment(reader)->recording_id);
         count_segment(survey, &first);
     }
@@ -317,8 +319,10 @@ static int conclude(const char *folder, struct survey *survey, const struct err 
     if (result->was_closed) {
         return 0;
     }
-    /* Damage before the last segment is not a torn tail: that one was synced long ago. */
-    if (survey->last == RLOG_NEXT_ERROR && segment_exists(folder, survey->segment + 2)) {
+    /* Damage before the last segment is not a torn tail: that one was synced long ago. Without
+     * a header there is nothing that END could close. */
+    if (survey->last == RLOG_NEXT_ERROR
+        && (!survey->has_segment || segment_exists(folder, survey->segment + 2))) {
         *err = *why;
         return -1;
     }

@@ -218,6 +218,52 @@ static void test_a_torn_tail_costs_the_tail_and_no_more(void **state)
     }
 }
 
+static void flip_bit(const char *path, long byte)
+{
+    FILE *file = fopen(path, "r+b");
+    int value = 0;
+
+    assert_non_null(file);
+    fseek(file, byte, SEEK_SET);
+    value = fgetc(file);
+    fseek(file, byte, SEEK_SET);
+    fputc(value ^ 1, file);
+    fclose(file);
+}
+
+/* Its records are of use to somebody who mends the header by hand, so they must stay. */
+static void test_a_log_with_a_spoilt_first_header_is_not_cut(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rlog_writer *writer = begin(fixture);
+    struct rlog_recovery recovery;
+    struct rlog_record record;
+    struct rlog_reader *reader = NULL;
+    struct stat before = { 0 };
+    struct stat after = { 0 };
+    char path[256];
+    struct err err = { 0 };
+
+    append_samples(writer, RLOG_STREAM_VOLTAGE, 0, 100);
+    assert_int_equal(rlog_writer_sync(writer, &err), 0);
+    rlog_writer_destroy(&writer);
+    rlog_segment_path(fixture->log, 0, path, sizeof(path));
+    flip_bit(path, 0);
+    assert_int_equal(stat(path, &before), 0);
+    assert_int_equal(rlog_recover(fixture->log, &recovery, &err), -1);
+    assert_int_equal(err.code, ERR_CORRUPT);
+    assert_int_equal(stat(path, &after), 0);
+    assert_int_equal(after.st_size, before.st_size);
+    reader = rlog_reader_open(fixture->log, &err);
+    assert_non_null(reader);
+    assert_int_equal(rlog_reader_next(reader, &record, &err), RLOG_NEXT_ERROR);
+    flip_bit(path, 0); /* whoever reads on sees it mended */
+    assert_int_equal(rlog_reader_next(reader, &record, &err), RLOG_NEXT_RECORD);
+    rlog_reader_close(&reader);
+    assert_int_equal(rlog_recover(fixture->log, &recovery, &err), 0);
+    assert_int_equal(recovery.end.n_samples, 100);
+}
+
 /* Rows at 10 Hz: what was lost counts in samples. */
 static void test_recovery_counts_samples_of_rows(void **state)
 {
@@ -481,6 +527,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_segments_follow_each_other, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_torn_tail_costs_the_tail_and_no_more, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_a_log_with_a_spoilt_first_header_is_not_cut,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_recovery_counts_samples_of_rows, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_recovery_counts_gaps_of_samples_alone, set_up,

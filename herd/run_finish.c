@@ -122,6 +122,11 @@ static void print_json(const struct run *run, int status, bool is_open)
     buf_fini(&line);
 }
 
+static void say_open(const struct run *run)
+{
+    printf("not everything is here; continue with: herd attach %s\n", run->id);
+}
+
 static void print_people(const struct run *run, bool is_open)
 {
     int width = 0;
@@ -140,7 +145,7 @@ static void print_people(const struct run *run, bool is_open)
                node->is_built ? node->final_path : "");
     }
     if (is_open) {
-        printf("not everything is here; continue with: herd attach %s\n", run->id);
+        say_open(run);
     }
     fflush(stdout);
 }
@@ -167,8 +172,10 @@ static int conclude_unstarted(struct run *run)
                 "nothing was started: %s", run->start.why);
     }
     if (run->is_detached) {
-        if (run->start.is_go_decided) {
-            printf("not everything is here; continue with: herd attach %s\n", run->id);
+        if (run->start.is_go_decided && run->options->is_json) {
+            print_json(run, EXIT_INTERRUPTED, true);
+        } else if (run->start.is_go_decided) {
+            say_open(run);
         }
         return EXIT_INTERRUPTED;
     }

@@ -153,12 +153,17 @@ def test_an_attach_that_is_interrupted_can_be_attached_again():
         herd.send_signal(signal.SIGKILL)
         herd.wait()
         flock.processes["sheep0"].send_signal(signal.SIGSTOP)
-        attach = flock.spawn("attach")
-        time.sleep(0.7)
-        attach.send_signal(signal.SIGINT)
-        status = attach.wait(20)
+        said = []
+        for options in ([], ["--json"]):
+            attach = flock.spawn("attach", *options)
+            time.sleep(0.7)
+            attach.send_signal(signal.SIGINT)
+            assert attach.wait(20) == 130, text_of(attach)
+            said.append(text_of(attach))
         flock.processes["sheep0"].send_signal(signal.SIGCONT)
-        assert status == 130 and "herd attach" in text_of(attach), text_of(attach)
+        assert "herd attach" in said[0], said
+        summary = json.loads(said[1].splitlines()[-1])
+        assert summary["is_open"] and summary["status"] == 130, said
         done = flock.herd("attach")
         assert done.status == 0, str(done)
         assert samples(flock.file_of("sheep0")) == 2 * SAMPLE_RATE_HZ

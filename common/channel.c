@@ -11,14 +11,29 @@ static bool is_letter_or_digit(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
+static bool is_of_names(char c)
+{
+    return is_letter_or_digit(c) || (c != '\0' && strchr("._-:", c) != NULL);
+}
+
 static bool is_name(const char *name)
 {
     for (const char *at = name; *at != '\0'; at++) {
-        if (!is_letter_or_digit(*at) && strchr("._-:", *at) == NULL) {
+        if (!is_of_names(*at)) {
             return false;
         }
     }
     return is_letter_or_digit(name[0]);
+}
+
+static bool is_unit(const char *unit)
+{
+    for (const char *at = unit; *at != '\0'; at++) {
+        if (*at < '!' || *at > '~') {
+            return false;
+        }
+    }
+    return true;
 }
 
 size_t channel_encode(const struct channel *channel, char text[CHANNEL_TEXT_SIZE])
@@ -69,14 +84,14 @@ bool channel_decode(struct channel *channel, const void *text, size_t size)
     return take_number(&at, &channel->gain) && take_number(&at, &channel->offset)
            && take_word(&at, channel->unit, sizeof(channel->unit))
            && take_word(&at, channel->name, sizeof(channel->name)) && *at == '\0'
-           && is_name(channel->name);
+           && is_unit(channel->unit) && is_name(channel->name);
 }
 
 void channel_set_name(struct channel *channel, const char *kind, const char *name)
 {
     snprintf(channel->name, sizeof(channel->name), "%s.%s", kind, name);
     for (char *at = channel->name; *at != '\0'; at++) {
-        if (!is_letter_or_digit(*at) && strchr("._-:", *at) == NULL) {
+        if (!is_of_names(*at)) {
             *at = '-';
         }
     }

@@ -12,7 +12,7 @@
 
 enum {
     CHANNEL_NAME_SIZE = 48, /* letters, digits, '.', '_', '-', ':'; the first no sign */
-    CHANNEL_UNIT_SIZE = 16,
+    CHANNEL_UNIT_SIZE = 16, /* printable ASCII */
     CHANNEL_TEXT_SIZE = 160,
     CHANNEL_MAX = 64 /* of a stream; numbers are below */
 };

@@ -49,6 +49,8 @@ static void test_what_is_no_channel_is_refused(void **state)
         "1 0 V ..",
         "1 0 V n\xC3\xA4",
         "1 0 sixteenletters16 name",
+        "1 0 \xC2\xB5V name",
+        "1 0 V\n name",
         "1 0 V nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn",
         "00000000000000000000000000000001 0 V name",
     };

@@ -116,7 +116,8 @@ static void sample_own(struct process_watch *watch, struct own *own, int64_t utc
     own->last_ns = now_ns;
 }
 
-/* Ticks since the scan before; all of them when the process is new. */
+/* Ticks since the scan before; all of them when the process is new, which nobody knows when
+ * that scan had no room for all. */
 static uint64_t ticks_since(const struct process_watch *watch, const struct seen *now)
 {
     for (size_t i = 0; i < watch->n_seen; i++) {
@@ -127,7 +128,7 @@ static uint64_t ticks_since(const struct process_watch *watch, const struct seen
             return now->cpu_ticks - seen->cpu_ticks;
         }
     }
-    return now->cpu_ticks;
+    return watch->n_seen < PROCESS_SEEN_MAX ? now->cpu_ticks : 0;
 }
 
 /* Adds to the command's sum, or takes the place of the least busy one. */

@@ -195,6 +195,35 @@ static void test_agent_and_recorder_are_watched_always(void **state)
     monitor_system_destroy(&system);
 }
 
+/* When one of those that were looked at ends, another one takes its place: what that one took
+ * since it began is no news. */
+static void test_more_processes_than_there_is_room_for(void **state)
+{
+    enum {
+        FIRST = 1000,
+        GONE = 100,
+        COUNT = PROCESS_SEEN_MAX + GONE
+    };
+    struct fake_tree *tree = *state;
+    struct monitor_system *system = NULL;
+
+    for (int i = 0; i < COUNT; i++) {
+        write_process(tree, FIRST + i, "old", 100000, 1);
+    }
+    system = create(tree);
+    monitor_system_sample(system);
+    for (int i = 0; i < GONE; i++) {
+        char path[32];
+
+        snprintf(path, sizeof(path), "proc/%d/stat", FIRST + i * (COUNT / GONE));
+        fake_tree_remove(tree, path);
+    }
+    fake_tree_step_ms(10000);
+    monitor_system_sample(system);
+    expect_none(tree->values, "process.old");
+    monitor_system_destroy(&system);
+}
+
 static void test_others_are_named_when_they_take_much(void **state)
 {
     struct fake_tree *tree = *state;
@@ -318,6 +347,7 @@ int main(void)
         TEST(test_a_sensor_that_fails_is_said_once_and_left_out),
         TEST(test_the_tables_become_a_row),
         TEST(test_agent_and_recorder_are_watched_always),
+        TEST(test_more_processes_than_there_is_room_for),
         TEST(test_others_are_named_when_they_take_much),
         TEST(test_only_the_busiest_are_named),
         TEST(test_names_that_find_no_room_are_said_once),

@@ -6,10 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-enum {
-    LEVEL_WARNING = 30
-};
-
 void channel_files_init(struct channel_files *files, const char *monitor,
                         enum rlog_stream stream, const struct monitor_out *out)
 {
@@ -34,7 +30,7 @@ static void say(const struct channel_files *files, const char *what, const char 
     char text[160];
     int length = snprintf(text, sizeof(text), "%s: %s: %s", files->monitor, name, what);
 
-    monitor_text(&files->out, RLOG_STREAM_SHEEP, LEVEL_WARNING, clock_utc(&files->out.clock),
+    monitor_text(&files->out, RLOG_STREAM_SHEEP, MONITOR_WARNING, clock_utc(&files->out.clock),
                  text, (size_t)length);
 }
 

@@ -18,8 +18,6 @@
 
 enum {
     TICK_MS = 1000,
-    LEVEL_INFO = 20,
-    LEVEL_WARNING = 30
 };
 
 struct monitors {
@@ -86,7 +84,7 @@ static void say_missing(struct monitors *monitors, uint32_t level, const char *w
     char text[sizeof(err->text) + 40];
 
     snprintf(text, sizeof(text), "monitor %s is off: %s", what, err->text);
-    if (level == LEVEL_WARNING) {
+    if (level == MONITOR_WARNING) {
         log_warn("%s", text);
     } else {
         log_info("%s", text);
@@ -106,13 +104,13 @@ static void open_sensors(struct monitors *monitors, const struct monitors_option
     if (monitors->log.system_ns > 0) {
         monitors->system = monitor_system_create(&system, &err);
         if (monitors->system == NULL) {
-            say_missing(monitors, LEVEL_WARNING, "system", &err);
+            say_missing(monitors, MONITOR_WARNING, "system", &err);
         }
     }
     if (monitors->log.iio_ns > 0) {
         monitors->iio = monitor_iio_create(root, &monitors->out, &err);
         if (monitors->iio == NULL) {
-            say_missing(monitors, LEVEL_INFO, "iio", &err);
+            say_missing(monitors, MONITOR_INFO, "iio", &err);
         }
     }
 }
@@ -125,19 +123,19 @@ static void open_sources(struct monitors *monitors, const struct monitors_option
         monitors->uart = monitor_uart_create(options->uart_path, monitors->log.uart.baudrate,
                                              &monitors->out, &err);
         if (monitors->uart == NULL) {
-            say_missing(monitors, LEVEL_WARNING, "uart", &err);
+            say_missing(monitors, MONITOR_WARNING, "uart", &err);
         }
     }
     if (monitors->log.kernel) {
         monitors->kernel = monitor_kernel_create("/dev/kmsg", &monitors->out, &err);
         if (monitors->kernel == NULL) {
-            say_missing(monitors, LEVEL_WARNING, "kernel", &err);
+            say_missing(monitors, MONITOR_WARNING, "kernel", &err);
         }
     }
     if (monitors->log.time && options->time != NULL) {
         monitors->time = monitor_time_create(options->time, &monitors->out, &err);
         if (monitors->time == NULL) {
-            say_missing(monitors, LEVEL_WARNING, "time", &err);
+            say_missing(monitors, MONITOR_WARNING, "time", &err);
         }
     }
 }

@@ -38,8 +38,13 @@ struct monitors;
 struct monitors *monitors_create(const struct monitors_options *options, struct err *err);
 void monitors_destroy(struct monitors **monitors);
 
-/* A line of the node's own log; any thread, harmless on NULL. `level` as the incumbent counts:
- * 10 debug, 20 info, 30 warning, 40 error. */
+/* Levels of the node's own log, as the incumbent counts: also 10 debug, 40 error. */
+enum {
+    MONITOR_INFO = 20,
+    MONITOR_WARNING = 30
+};
+
+/* A line of the node's own log; any thread, harmless on NULL. */
 void monitors_say(struct monitors *monitors, uint32_t level, const char *text);
 
 /* ---- for the monitors themselves ---- */

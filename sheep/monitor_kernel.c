@@ -14,7 +14,6 @@
 enum {
     LINE_BYTES = 8192, /* one read of kmsg gives one record, at most this long */
     LINES_AT_ONCE = 32,
-    LEVEL_WARNING = 30
 };
 
 struct monitor_kernel {
@@ -95,7 +94,7 @@ static void take_line(struct monitor_kernel *kernel, const char *line, size_t si
     if (kernel->has_sequence && parsed.sequence > kernel->next_sequence) {
         snprintf(text, sizeof(text), "kernel log: %llu lines are missing",
                  (unsigned long long)(parsed.sequence - kernel->next_sequence));
-        monitor_text(&kernel->out, RLOG_STREAM_SHEEP, LEVEL_WARNING, utc_ns, text,
+        monitor_text(&kernel->out, RLOG_STREAM_SHEEP, MONITOR_WARNING, utc_ns, text,
                      strlen(text));
     }
     kernel->has_sequence = true;

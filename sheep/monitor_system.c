@@ -12,8 +12,6 @@
 
 enum {
     TABLE_BYTES = 32768,
-    LEVEL_INFO = 20,
-    LEVEL_WARNING = 30
 };
 
 /* Files of /sys, each a channel KIND.NAME. */
@@ -147,7 +145,7 @@ static void find_sensors(struct monitor_system *system)
     }
     system->n_sensors = system->files.n_files;
     if (length > empty) {
-        say(system, LEVEL_INFO, text);
+        say(system, MONITOR_INFO, text);
     }
 }
 
@@ -208,7 +206,7 @@ static bool read_table(struct monitor_system *system, enum table table, char tex
 
         system->is_said[table] = true;
         snprintf(what, sizeof(what), "system: no %s here", TABLES[table]);
-        say(system, LEVEL_WARNING, what);
+        say(system, MONITOR_WARNING, what);
     }
     return size > 0;
 }

@@ -16,7 +16,6 @@ enum {
     PHC2SYS,
     CALM_TICKS = 10,  /* between two looks at what changes slowly, and at what is missing */
     MISSING_TICK = 3, /* by then a daemon that runs has answered */
-    LEVEL_WARNING = 30,
 };
 
 static const double FREQUENCY_PER_PPM = 65536.0; /* adjtimex(2): 2^-16 ppm */
@@ -208,8 +207,8 @@ static void say_who_is_missing(const struct monitor_time *time)
                                    length > empty ? "," : "", time->chrony_port);
     }
     if (length > empty) {
-        monitor_text(&time->out, RLOG_STREAM_SHEEP, LEVEL_WARNING, clock_utc(&time->out.clock),
-                     text, length);
+        monitor_text(&time->out, RLOG_STREAM_SHEEP, MONITOR_WARNING,
+                     clock_utc(&time->out.clock), text, length);
     }
 }
 

@@ -15,8 +15,6 @@
 
 enum {
     READ_BYTES = 4096,
-    LEVEL_INFO = 20,
-    LEVEL_WARNING = 30
 };
 
 struct monitor_uart {
@@ -180,7 +178,7 @@ static void lose_device(struct monitor_uart *uart, int64_t utc_ns)
 {
     close(uart->fd);
     uart->fd = -1;
-    say(uart, LEVEL_WARNING, utc_ns, "uart: the device is gone");
+    say(uart, MONITOR_WARNING, utc_ns, "uart: the device is gone");
 }
 
 static void say_errors(struct monitor_uart *uart, int64_t utc_ns)
@@ -191,10 +189,10 @@ static void say_errors(struct monitor_uart *uart, int64_t utc_ns)
     if (read_counters(uart, &now) && uart_describe_counters(&uart->counters, &now, text)) {
         uart->is_counting = true;
         uart->is_quiet = true;
-        say(uart, LEVEL_WARNING, utc_ns, text);
+        say(uart, MONITOR_WARNING, utc_ns, text);
     } else if (!uart->is_counting && uart_describe_marks(&uart->found, text)) {
         uart->is_quiet = true;
-        say(uart, LEVEL_WARNING, utc_ns, text);
+        say(uart, MONITOR_WARNING, utc_ns, text);
     }
     uart->counters = now;
     uart->found = (struct uart_found){ 0 };
@@ -233,6 +231,6 @@ void monitor_uart_tick(struct monitor_uart *uart)
     if (uart->fd >= 0) {
         say_errors(uart, utc_ns); /* an overrun leaves no mark */
     } else if (open_device(uart, &ignored) == 0) {
-        say(uart, LEVEL_INFO, utc_ns, "uart: the device is back");
+        say(uart, MONITOR_INFO, utc_ns, "uart: the device is back");
     }
 }

@@ -3,10 +3,10 @@
  *
  * With PARMRK and INPCK the kernel writes (termios(3), drivers/tty/n_tty.c)
  *     FF 00 x    for a byte x with a framing or parity error,
- *     FF 00 00   for a break, and for a byte 00 with an error: the marks cannot tell them
- * apart, FF FF      for a byte FF. The counters of a driver that has them (TIOCGICOUNT) tell
- * framing, parity, break and overrun apart; a pseudo terminal has neither errors nor counters.
- */
+ *     FF 00 00   for a break, and for a byte 00 with an error, which marks cannot tell apart,
+ *     FF FF      for a byte FF.
+ * The counters of a driver that has them (TIOCGICOUNT) tell framing, parity, break and overrun
+ * apart; a pseudo terminal has neither errors nor counters. */
 #ifndef SHEEP_UART_MARKS_H
 #define SHEEP_UART_MARKS_H
 

@@ -44,9 +44,9 @@ void h5_sum_path(const char *path, char *sum_path, size_t size)
     size_t at = put_text(sum_path, size, 0, "/integrity/");
 
     for (const char *from = path + 1; *from != '\0'; from++) {
-        char plain[2] = { *from == '/' ? '.' : *from };
+        const char plain[2] = { *from };
 
-        at = put_text(sum_path, size, at, *from == '.' ? DOT : plain);
+        at = put_text(sum_path, size, at, *from == '/' ? "." : *from == '.' ? DOT : plain);
     }
 }
 
@@ -56,9 +56,9 @@ void h5_path_of_sum(const char *name, char *path, size_t size)
 
     for (const char *from = name; *from != '\0'; from++) {
         bool is_dot = strncmp(from, DOT, sizeof(DOT) - 1) == 0;
-        char plain[2] = { is_dot ? '.' : *from == '.' ? '/' : *from };
+        const char plain[2] = { *from };
 
-        at = put_text(path, size, at, plain);
+        at = put_text(path, size, at, is_dot ? "." : *from == '.' ? "/" : plain);
         from += is_dot ? sizeof(DOT) - 2 : 0;
     }
 }

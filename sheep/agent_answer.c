@@ -255,7 +255,7 @@ static void fill_experiment(const struct agent *agent, struct body_state *body)
  * would be taken for "not started". */
 static bool answer_old_state(struct agent *agent, const struct agent_request *request)
 {
-    struct store_entry entry;
+    struct store_entry entry = { 0 };
     struct body_state body = { .experiment = request->token.experiment, .is_ended = true };
     struct body_ended ended = { 0 };
     struct agent_request unasked = *request;

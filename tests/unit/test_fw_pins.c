@@ -113,7 +113,7 @@ static void make_pulses(void)
     uint32_t seed = 11;
     uint64_t cycle = pru_soc_cycle(bench.soc) + APART;
 
-    for (uint32_t i = 0; i < N_PULSES; i++) {
+    for (size_t i = 0; i < N_PULSES; i++) {
         cycle += APART + scene_random(&seed) % APART_RANDOM;
         edges[2 * i] = (struct edge){ cycle, 1u << (i % N_PINS) };
         edges[2 * i + 1] = (struct edge){ cycle + PULSE, 0 };

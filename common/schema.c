@@ -232,6 +232,13 @@ static void decode_duration(const struct target *target, const struct yaml_node 
     int64_t value = 0;
 
     if (node->kind == YAML_SCALAR) {
+        const char *open_text = target->field->open_text;
+
+        if (open_text != NULL && strcmp(node->text, open_text) == 0) {
+            value = -1;
+            memcpy(target->member, &value, sizeof(value));
+            return;
+        }
         result = duration_parse(node->text, bare, &value);
     }
     if (result != UNIT_OK) {

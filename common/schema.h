@@ -45,6 +45,7 @@ struct field {
     const char *default_text; /* YAML text; NULL: required unless is_optional */
     bool is_optional;         /* no default: the member is left as it is when absent */
     const char *unit;         /* for messages, --schema, and bare durations */
+    const char *open_text;    /* of durations: how -1 ns is written, as in "to the end" */
     const char *help;
     const struct enum_name *enums; /* ends with a NULL name */
     const struct schema *sub;

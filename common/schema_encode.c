@@ -100,7 +100,11 @@ static void encode_scalar(const struct field *field, const char *member, struct 
     }
     case FIELD_DURATION_NS: {
         READ_MEMBER(int64_t, value);
-        duration_format(value, out);
+        if (value == -1 && field->open_text != NULL) {
+            yaml_emit_scalar(field->open_text, out);
+        } else {
+            duration_format(value, out);
+        }
         break;
     }
     case FIELD_BYTES: {

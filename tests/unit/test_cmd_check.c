@@ -112,6 +112,8 @@ static void test_good_file_is_printed_folded(void **state)
     assert_int_equal(check(good, false, NULL), EXIT_ALL_VALID);
     assert_non_null(strstr(out.data, "\n  \"sheep[0-1,3]\":\n    mode: harvest\n"));
     assert_non_null(strstr(out.data, "\n  sheep2:\n"));
+    assert_non_null(strstr(out.data, " duration: to the end\n"));
+    assert_null(strstr(out.data, "-1 ns"));
     assert_string_equal(err_out.data, "");
 }
 

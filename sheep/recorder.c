@@ -124,6 +124,8 @@ static int prepare(struct recorder *recorder, const struct recorder_request *req
         .clock = &recorder->options->clock,
         .request = request,
         .disk_reserve_bytes = recorder->options->disk_reserve_bytes,
+        .state_dir = recorder->options->state_dir,
+        .temp_dir = "/tmp",
         .input_memory_bytes = recorder->options->input_memory_bytes != 0
                                   ? recorder->options->input_memory_bytes
                                   : (size_t)request->manifest.config.input_memory_bytes,

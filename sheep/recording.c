@@ -3,7 +3,6 @@
 
 #include "common/log.h"
 #include "common/vsource_derive.h"
-#include "sheep/space.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,19 +19,10 @@ enum {
     STEP_WATCH_MS = 200,
     SILENCE_STEPS = 8,
     SILENCE_MS = 2000, /* of a board that should bring a block every 10 ms */
-    SPACE_INTERVAL_MS = 1000,
     FIRST_READINGS = 4
 };
 
-/* What may still be on its way to the disk when the end is decided. */
-static const uint64_t SPACE_MARGIN_BYTES = UINT64_C(16) << 20;
-
-static unsigned count_bits(uint32_t mask)
-{
-    return (unsigned)__builtin_popcount(mask);
-}
-
-static uint32_t record_mask(const struct rlog_manifest *manifest)
+uint32_t recording_mask(const struct rlog_manifest *manifest)
 {
     uint32_t mask = 0;
 
@@ -44,56 +34,12 @@ static uint32_t record_mask(const struct rlog_manifest *manifest)
     return mask;
 }
 
-static bool is_in_memory(const struct recording *recording)
-{
-    return recording->request.manifest.config.record.where == WHERE_RAM;
-}
-
-/* What stays free, and what may still be on its way when the end is decided. */
-static uint64_t space_to_keep(const struct recording *recording)
-{
-    return SPACE_MARGIN_BYTES
-           + (is_in_memory(recording) ? SPACE_MEMORY_RESERVE
-                                      : recording->options.disk_reserve_bytes);
-}
-
-/* Uncompressed, because what a noisy signal compresses to is known only afterwards. */
-static int check_space(const struct recording *recording, struct err *err)
-{
-    const struct rlog_manifest *manifest = &recording->request.manifest;
-    char folder[PATH_SIZE];
-    uint64_t available = 0;
-    uint64_t needed = space_to_keep(recording);
-    char *slash = NULL;
-
-    snprintf(folder, sizeof(folder), "%s", recording->request.log_folder);
-    slash = strrchr(folder, '/');
-    if (slash != NULL) {
-        *slash = '\0';
-    }
-    if (space_free(slash == NULL ? "." : folder, is_in_memory(recording), &available, err)
-        < 0) {
-        return -1;
-    }
-    if (recording->stop_sample != PRU_NO_STOP) {
-        needed += count_bits(record_mask(manifest))
-                  * record_bytes(&manifest->config.record, recording->stop_sample);
-    }
-    if (available < needed) {
-        return err_set(
-            err, ERR_NO_SPACE, "the %s has %llu MB free, the recording may need %llu MB",
-            is_in_memory(recording) ? "memory" : "disk",
-            (unsigned long long)(available / 1000000), (unsigned long long)(needed / 1000000));
-    }
-    return 0;
-}
-
 static int configure_board(struct recording *recording, struct err *err)
 {
     const struct rlog_manifest *manifest = &recording->request.manifest;
     struct pru_link_setup setup = {
         .mode = manifest->mode == MODE_HARVEST ? PRU_MODE_HARVEST : PRU_MODE_EMULATE,
-        .record_mask = record_mask(manifest),
+        .record_mask = recording_mask(manifest),
         .gpio_mask = manifest->gpio_mask,
         .params = &recording->params,
     };
@@ -113,7 +59,7 @@ static int configure_board(struct recording *recording, struct err *err)
 static int open_log(struct recording *recording, struct err *err)
 {
     const struct rlog_manifest *manifest = &recording->request.manifest;
-    uint32_t mask = record_mask(manifest);
+    uint32_t mask = recording_mask(manifest);
     uint64_t from = 0;
     uint64_t to = 0;
     struct log_worker_options options = {
@@ -180,7 +126,7 @@ struct recording *recording_create(const struct recording_options *options, int6
     recording->request = *options->request;
     recording->options.request = &recording->request;
     recording->stop_sample = recording->request.manifest.n_planned;
-    if (check_space(recording, err) < 0 || configure_board(recording, err) < 0
+    if (recording_check_space(recording, err) < 0 || configure_board(recording, err) < 0
         || open_log(recording, err) < 0 || open_input(recording, err) < 0) {
         recording_destroy(&recording);
         return NULL;
@@ -297,30 +243,6 @@ static void watch_input(struct recording *recording)
     }
 }
 
-static void watch_space(struct recording *recording)
-{
-    int64_t now_ns = clock_mono(recording->options.clock);
-    uint64_t available = 0;
-    struct err err;
-
-    if (now_ns < recording->next_space_mono_ns || recording->is_out_of_space) {
-        return;
-    }
-    recording->next_space_mono_ns = now_ns + SPACE_INTERVAL_MS * NS_PER_MS;
-    if (space_free(recording->request.log_folder, is_in_memory(recording), &available, &err) < 0
-        || available >= space_to_keep(recording)) {
-        return;
-    }
-    recording->is_out_of_space = true;
-    recording->reason = RLOG_END_NO_SPACE;
-    recording_remark(recording, "ended early: the %s has only %llu MB left",
-                     is_in_memory(recording) ? "memory" : "disk",
-                     (unsigned long long)(available / 1000000));
-    if (pru_link_stop_at(&recording->link, 0, &err) < 0) {
-        recording_fail(recording, err.text);
-    }
-}
-
 /* Time alone does not tell: this process may have been stopped, and the board with it. */
 static bool is_silent(struct recording *recording)
 {
@@ -355,7 +277,7 @@ static void step_running(struct recording *recording)
     recording_keep_time(recording);
     watch_log(recording);
     watch_input(recording);
-    watch_space(recording);
+    recording_watch_space(recording);
 }
 
 /* A log that could not be written to its end is closed as far as the disk allows. */

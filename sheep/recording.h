@@ -22,6 +22,8 @@ struct recording_options {
     const struct clock *clock;
     const struct recorder_request *request; /* PREPARE; copied */
     uint64_t disk_reserve_bytes;            /* stays free on the disk of the log */
+    const char *state_dir; /* watched for room like the log's disk; NULL: not */
+    const char *temp_dir;  /* watched too, but no reason to end; NULL: not */
     size_t input_memory_bytes;
     int event_fd; /* written by the log's thread, see log_sink_create */
 };

@@ -11,6 +11,7 @@
 #include "sheep/node_time.h"
 #include "sheep/pru_link.h"
 #include "sheep/recording.h"
+#include "sheep/space_watch.h"
 
 enum {
     RECORDING_UTIL_ROWS = 10 /* one record a second */
@@ -62,6 +63,7 @@ struct recording {
     struct recording_flaw adc;  /* a converter was silent and was started again */
     int64_t next_sync_mono_ns;
     int64_t next_space_mono_ns;
+    struct space_watch space;
     struct rlog_util util_rows[RECORDING_UTIL_ROWS];
     uint32_t n_util_rows;
     int64_t residual_ns;
@@ -86,6 +88,13 @@ void recording_anchor(struct recording *recording, const struct pru_block *block
 void recording_drain(struct recording *recording);
 void recording_close_data(struct recording *recording);
 void recording_remark(struct recording *recording, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* recording_space.c: before the start, and while it runs. */
+MUST_CHECK int recording_check_space(struct recording *recording, struct err *err);
+void recording_watch_space(struct recording *recording);
+
+/* recording.c: streams of samples that are recorded, bits of enum pru_array. */
+uint32_t recording_mask(const struct rlog_manifest *manifest);
 
 /* recording.c: ends what runs because of a fault; the first text stays. */
 void recording_fail(struct recording *recording, const char *text);

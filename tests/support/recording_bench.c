@@ -86,6 +86,8 @@ void bench_prepare(struct bench *bench)
     struct recording_options options = { .clock = &bench->clock,
                                          .request = &bench->request,
                                          .input_memory_bytes = bench->input_memory_bytes,
+                                         .state_dir = bench->state_dir,
+                                         .temp_dir = bench->temp_dir,
                                          .event_fd = bench->event_fd };
     struct err err = { 0 };
     int64_t promise_ns = 0;

@@ -26,6 +26,8 @@ struct bench {
     int event_fd;
     int64_t T_ns;
     size_t input_memory_bytes;
+    const char *state_dir; /* watched for room; NULL: not */
+    const char *temp_dir;
     int64_t timeout_s;
 };
 

@@ -23,19 +23,16 @@ END_COMPLETE = 0
 
 
 class Log:
-    """What a log's bytes say. A torn tail is where reading ends."""
+    """What the bytes of a log's segments say. A torn tail is where reading ends."""
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, segments):
         self.starts = []  # (T_ns, start_error_ns, arm_n)
         self.end = None   # (n_samples, n_gap_samples, reason)
         self.rows = {name: 0 for name in STREAMS.values()}
         self.is_contiguous = True
         self.is_torn = False
         self.headers = hashlib.blake2b(digest_size=32)
-        for path in sorted(glob.glob(os.path.join(folder, "*.seg"))):
-            with open(path, "rb") as file:
-                data = file.read()
+        for data in segments:
             self.read_segment(data)
         self.digest = self.headers.hexdigest()
 
@@ -75,9 +72,15 @@ class Log:
         return f"starts {self.starts}, end {self.end}, rows {self.rows}"
 
 
+def segments_of(folder):
+    for path in sorted(glob.glob(os.path.join(glob.escape(folder), "*.seg"))):
+        with open(path, "rb") as file:
+            yield file.read()
+
+
 def logs_of(recordings, experiment):
     """All logs of an experiment on one node's disk, by its name's head."""
-    return [Log(path) for path in
+    return [Log(segments_of(path)) for path in
             sorted(glob.glob(os.path.join(glob.escape(recordings), f"{experiment}_*.rlog")))]
 
 

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: MIT
 """One node, spoken to word by word: repeats, guards, take-over, exact stops, resumed transfers, and
 a recording that a flood does not disturb."""
-import hashlib
 import os
 import socket
 import struct
 import subprocess
+import sys
 import time
 
 import yaml
@@ -14,6 +14,9 @@ import zmq
 
 import harness
 from harness import Flock, SAMPLE_RATE_HZ, wait_for
+
+sys.path.insert(0, harness.SUPPORT)
+import log_oracle  # noqa: E402 (needs the path)
 
 LIMIT_S = 200
 ASAP = 2 ** 64 - 1
@@ -117,8 +120,9 @@ def config(flock, duration):
 
 
 def fetch(bulk, log, credit, lose_at=None):
-    """Follows a log; loses everything under way once, at `lose_at` bytes."""
-    digest, total, segment, offset, since = hashlib.blake2b(digest_size=32), 0, 0, 0, 0
+    """Follows a log; loses everything under way once, at `lose_at` bytes. Its size and its digest, as
+    an independent reader of what came has it."""
+    segments, total, segment, offset, since = [bytearray()], 0, 0, 0, 0
     is_lossy = lose_at is not None
 
     def grant():
@@ -140,12 +144,15 @@ def fetch(bulk, log, credit, lose_at=None):
         if (body["segment"], body["offset"]) != (segment, offset):
             assert is_lossy, body  # was under way when we asked again
             continue
-        digest.update(payload)
+        segments[-1] += payload
         total, offset, since = total + len(payload), offset + len(payload), since + len(payload)
         if body.get("is_log_end"):
-            return total, digest.hexdigest()
+            log = log_oracle.Log(map(bytes, segments))
+            assert not log.is_torn, log
+            return total, log.digest
         if body.get("is_segment_end"):
             segment, offset = segment + 1, 0
+            segments.append(bytearray())
         if since > credit // 2:
             since = 0
             grant()

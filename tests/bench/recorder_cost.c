@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* recorder_cost FOLDER SECONDS: what a recording costs the node, without its simulated board.
+/* recorder_cost FOLDER SECONDS [NAME]: what a recording costs the node, without its simulated
+ * board.
  *
- * Records the simulated board in real time, once per setting, and prints "NAME MS" with the
+ * Records the simulated board in real time, once per setting (or NAME's alone, for a profiler
+ * that watches the threads whose names are not bw-board), and prints "NAME MS" with the
  * milliseconds of processor time that a second of data took in all threads but the board's. The
  * samples of the first setting are left in FOLDER/samples.u32 (V, I, V, I, ...), for others to
  * write the same. */
@@ -235,15 +237,18 @@ static void leave_samples(const char *folder, const char *log_folder, unsigned s
 
 int main(int argc, char **argv)
 {
-    long seconds = argc == 3 ? strtol(argv[2], NULL, 10) : 0;
+    long seconds = argc == 3 || argc == 4 ? strtol(argv[2], NULL, 10) : 0;
 
     if (seconds < 1 || seconds > 3600) {
-        die("usage: recorder_cost FOLDER SECONDS");
+        die("usage: recorder_cost FOLDER SECONDS [NAME]");
     }
     for (size_t i = 0; i < ARRAY_LEN(SETTINGS); i++) {
         char log_folder[300];
         struct err err;
 
+        if (argc == 4 && strcmp(argv[3], SETTINGS[i].name) != 0) {
+            continue;
+        }
         printf("%s %.2f\n", SETTINGS[i].name, record(argv[1], (unsigned)seconds, &SETTINGS[i]));
         fflush(stdout);
         snprintf(log_folder, sizeof(log_folder), "%s/%s.rlog", argv[1], SETTINGS[i].name);

@@ -526,6 +526,8 @@ static void fill_summary(const struct h5_builder *builder, uint64_t n_missing,
         .start_error_ns = builder->start.start_error_ns,
         .start_bound_ns = builder->start.start_bound_ns,
         .end_reason = builder->end.reason,
+        .ring_fill_max_percent = builder->end.ring_fill_max_percent,
+        .queue_fill_max_percent = builder->end.queue_fill_max_percent,
         .energy_Ws = total_energy(builder),
         .n_remarks = builder->n_remarks,
     };

@@ -32,6 +32,8 @@ struct h5_summary {
     int64_t start_error_ns;
     int64_t start_bound_ns;
     uint32_t end_reason;
+    uint32_t ring_fill_max_percent; /* high-water marks, see struct rlog_end */
+    uint32_t queue_fill_max_percent;
     double energy_Ws; /* sum of V * I * 10 us over what is there */
     uint64_t file_bytes;
     uint64_t n_remarks;

@@ -190,14 +190,16 @@ int h5_describe_end(hid_t file, const struct rlog_end *end, const struct h5_summ
                     const struct h5_evidence *evidence, struct err *err)
 {
     const struct number_attribute numbers[] = {
-        {"n_samples",          (int64_t)summary->n_samples    },
-        { "n_gap_samples",     (int64_t)summary->n_gap_samples},
-        { "n_edges",           (int64_t)summary->n_edges      },
-        { "n_input_underruns", (int64_t)end->n_input_underruns},
-        { "n_clamped",         (int64_t)end->n_clamped        },
-        { "n_records",         (int64_t)summary->n_records    },
-        { "n_remarks",         (int64_t)summary->n_remarks    },
-        { "end_reason_code",   end->reason                    },
+        {"n_samples",               (int64_t)summary->n_samples    },
+        { "n_gap_samples",          (int64_t)summary->n_gap_samples},
+        { "n_edges",                (int64_t)summary->n_edges      },
+        { "n_input_underruns",      (int64_t)end->n_input_underruns},
+        { "n_clamped",              (int64_t)end->n_clamped        },
+        { "n_records",              (int64_t)summary->n_records    },
+        { "n_remarks",              (int64_t)summary->n_remarks    },
+        { "end_reason_code",        end->reason                    },
+        { "ring_fill_max_percent",  end->ring_fill_max_percent     },
+        { "queue_fill_max_percent", end->queue_fill_max_percent    },
     };
 
     if (put_numbers(file, numbers, ARRAY_LEN(numbers), err) < 0

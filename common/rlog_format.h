@@ -117,7 +117,10 @@ struct rlog_end {
     uint64_t n_edges;
     uint64_t n_input_underruns;
     uint64_t n_clamped;
-    uint32_t reason; /* enum rlog_end_reason */
+    uint16_t reason;               /* enum rlog_end_reason */
+    uint8_t ring_fill_max_percent; /* of the board's ring, the fullest that it was found */
+    uint8_t
+        queue_fill_max_percent; /* of record.memory; both 0 where END was not the recorder's */
     uint32_t n_records;
     uint8_t digest[RLOG_DIGEST_BYTES]; /* of all that is in front of END; of an input: zeros */
 };

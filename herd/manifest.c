@@ -83,7 +83,11 @@ static void put_recording(struct buf *out, const struct run_node *node)
         const char *slash = strrchr(node->final_path, '/');
 
         put_text(out, "    ", "file", slash != NULL ? slash + 1 : node->final_path);
-        buf_printf(out, "    file_bytes: %" PRIu64 "\n", node->summary.file_bytes);
+        buf_printf(out,
+                   "    file_bytes: %" PRIu64 "\n    ring_fill_max_percent: %u"
+                   "\n    queue_fill_max_percent: %u\n",
+                   node->summary.file_bytes, node->summary.ring_fill_max_percent,
+                   node->summary.queue_fill_max_percent);
         if (isfinite(node->summary.energy_Ws)) { /* both traces were recorded */
             buf_printf(out, "    energy_Ws: %.9g\n", node->summary.energy_Ws);
         }

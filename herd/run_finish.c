@@ -82,6 +82,10 @@ static void put_node_json(struct json *json, const struct run *run, size_t i)
         json_u64(json, "n_samples", node->ended.n_samples);
         json_u64(json, "n_gap_samples", node->ended.n_gap_samples);
     }
+    if (node->is_built) {
+        json_u64(json, "ring_fill_max_percent", node->summary.ring_fill_max_percent);
+        json_u64(json, "queue_fill_max_percent", node->summary.queue_fill_max_percent);
+    }
     if (node->is_started) {
         json_i64(json, "start_error_ns", node->started.start_error_ns);
         json_i64(json, "start_bound_ns", node->started.start_bound_ns);

@@ -220,12 +220,18 @@ static void remark_flaws(struct recording *recording)
     }
 }
 
+static uint8_t percent_byte(uint32_t percent)
+{
+    return percent > 100 ? 100 : (uint8_t)percent;
+}
+
 /* A run that came near to losing something is to be known, though it lost nothing. */
 static void remark_fills(struct recording *recording)
 {
     struct log_sink_status status;
 
     log_worker_status(recording->worker, &status);
+    recording->queue_fill_max_percent = status.fill_max_percent;
     if (status.fill_max_percent >= FILL_REMARK_PERCENT) {
         recording_remark(recording,
                          "storage was slow: record.memory was %u %% full at its most",
@@ -262,7 +268,9 @@ void recording_close_data(struct recording *recording)
     end.n_edges = recording->edges.n_edges;
     end.n_input_underruns = chunker->n_underruns;
     end.n_clamped = recording->n_clamped;
-    end.reason = (uint32_t)recording->reason;
+    end.reason = (uint16_t)recording->reason;
+    end.ring_fill_max_percent = percent_byte(recording->ring_fill_max_percent);
+    end.queue_fill_max_percent = percent_byte(recording->queue_fill_max_percent);
     recording->end = end;
     log_worker_finish(recording->worker, &end);
     recording->phase = RECORDING_CLOSING;

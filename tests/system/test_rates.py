@@ -52,7 +52,7 @@ def check_rows(path, window, first=0, end=N_SAMPLES):
 
 def test_rates_of_one_run():
     with Flock(4) as flock:
-        done = flock.run(EXPERIMENT)
+        done = flock.run(EXPERIMENT, "--json")
         assert done.status == 0, str(done)
         paths = [flock.file_of(name, "hrv_rates_") for name in flock.names]
         check_rows(paths[0], 10000)
@@ -70,6 +70,14 @@ def test_rates_of_one_run():
             info = json.loads(shown.out)
             assert info["verdict"].startswith("valid"), info
             assert info["samples"] == N_SAMPLES, info
+        by_node = {node["node"]: node for node in done.lines()[-1]["nodes"]}
+        for name, path in zip(flock.names, paths):
+            with h5py.File(path, "r") as file:
+                marks = {key: int(file.attrs[key])
+                         for key in ("ring_fill_max_percent", "queue_fill_max_percent")}
+            # the recorder looks every 250 ms into a ring of 5 s
+            assert 1 <= marks["ring_fill_max_percent"] <= 100, marks
+            assert marks.items() <= by_node[name].items(), (marks, by_node[name])
         for path in paths[:2]:
             checked = support("h5_check.py", path)
             assert checked.status == 0, str(checked)

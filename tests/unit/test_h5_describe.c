@@ -180,7 +180,9 @@ static void describe_end(const struct bench *bench, const struct h5_summary *sum
 {
     const struct rlog_end end = { .n_input_underruns = 11,
                                   .n_clamped = 12,
-                                  .reason = RLOG_END_NO_SPACE };
+                                  .reason = RLOG_END_NO_SPACE,
+                                  .ring_fill_max_percent = 13,
+                                  .queue_fill_max_percent = 14 };
     struct err err = { 0 };
 
     if (h5_describe_end(bench->scratch->file, &end, summary, evidence, &err) < 0) {
@@ -213,6 +215,8 @@ static void test_the_end_counts(void **state)
     h5_scratch_expect_number(scratch, "/", "n_records", 77);
     h5_scratch_expect_number(scratch, "/", "n_input_underruns", 11);
     h5_scratch_expect_number(scratch, "/", "n_clamped", 12);
+    h5_scratch_expect_number(scratch, "/", "ring_fill_max_percent", 13);
+    h5_scratch_expect_number(scratch, "/", "queue_fill_max_percent", 14);
     h5_scratch_expect_number(scratch, "/", "n_remarks", 1);
     h5_scratch_expect_number(scratch, "/", "end_reason_code", RLOG_END_NO_SPACE);
     h5_scratch_expect_text(scratch, "/", "end_reason", "no space");

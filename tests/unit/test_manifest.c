@@ -197,6 +197,8 @@ static void fill_node(struct run_node *node, const struct node_config *config)
     node->is_built = true;
     snprintf(node->final_path, sizeof(node->final_path), "/some/where/a.h5");
     node->summary.file_bytes = 4321;
+    node->summary.ring_fill_max_percent = 12;
+    node->summary.queue_fill_max_percent = 34;
     node->summary.energy_Ws = 0.125;
     node->is_released = true;
     node->has_verdict = true;
@@ -226,6 +228,8 @@ static void test_a_node_of_which_all_is_known(void **state)
     assert_string_equal(of(bench, 2, "log_digest"), "1234");
     assert_string_equal(of(bench, 2, "file"), "a.h5");
     assert_string_equal(of(bench, 2, "file_bytes"), "4321");
+    assert_string_equal(of(bench, 2, "ring_fill_max_percent"), "12");
+    assert_string_equal(of(bench, 2, "queue_fill_max_percent"), "34");
     assert_string_equal(of(bench, 2, "energy_Ws"), "0.125");
     assert_string_equal(of(bench, 2, "is_released"), "true");
     clock = yaml_get(node_of(bench, 2), "clock");

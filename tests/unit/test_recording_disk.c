@@ -69,6 +69,9 @@ static unsigned run_out_of_memory(struct bench *bench)
     assert_int_equal(content.n_wrong, 0);
     assert_in_range(bench->page.queue_fill_max_percent, 70, 100);
     assert_in_range(bench->page.ring_fill_max_percent, 90, 100);
+    /* the verdict has them from END */
+    assert_in_range(content.end.queue_fill_max_percent, 70, bench->page.queue_fill_max_percent);
+    assert_int_equal(content.end.ring_fill_max_percent, bench->page.ring_fill_max_percent);
     assert_in_range(content.n_remarks, 1, 2); /* of the ring, and likely of the queue */
     return n_queue;
 }

@@ -17,6 +17,15 @@ int64_t machine_utc(const struct world *world, const struct machine *machine)
     return world->now_ns + machine->utc_offset_ns;
 }
 
+/* Up to 50 ms, or what is asked for. */
+static int64_t draw_clock_error(struct world *world)
+{
+    int64_t error_us = (int64_t)world_random(world, 100001) - 50000;
+
+    return world->starts != NULL ? error_us * world->starts->clock_error_ns / 50000
+                                 : error_us * NS_PER_US;
+}
+
 void machine_init(struct world *world, size_t i)
 {
     struct machine *machine = &world->machines[i];
@@ -24,7 +33,7 @@ void machine_init(struct world *world, size_t i)
     machine->life = 1;
     machine->recorder_life = 1;
     machine->mono_zero_ns = (int64_t)world_random(world, 1000000) * NS_PER_MS;
-    machine->utc_offset_ns = ((int64_t)world_random(world, 100001) - 50000) * NS_PER_US;
+    machine->utc_offset_ns = draw_clock_error(world);
     machine->disk_ns = NS_PER_MS;
     node_experiment_init(&machine->node, 100 * (i + 1) + machine->life);
 }
@@ -181,6 +190,21 @@ static void check_start(struct world *world, size_t i, uint64_t n)
     }
 }
 
+static void note_start(struct world *world, const struct machine *machine)
+{
+    struct world_starts *starts = world->starts;
+    int64_t error_ns = world->now_ns - machine->T_told_ns;
+
+    if (starts == NULL) {
+        return;
+    }
+    if (machine->has_stepped) {
+        starts->n_stepped++;
+    } else if (starts->n_errors < starts->capacity) {
+        starts->errors_ns[starts->n_errors++] = error_ns < 0 ? -error_ns : error_ns;
+    }
+}
+
 void machine_sample_0(struct world *world, const struct item *item)
 {
     struct machine *machine = &world->machines[item->i];
@@ -196,6 +220,7 @@ void machine_sample_0(struct world *world, const struct item *item)
     machine->started_n = item->as.request.n;
     machine->started_utc_ns = machine_utc(world, machine) - machine->stepped_since_start_ns;
     check_start(world, item->i, item->as.request.n);
+    note_start(world, machine);
     trace_sample_0(world, item->i, item->as.request.n);
     world_note(world, "node %zu starts", item->i);
     report(world, item->i, &event);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* start_sim [-n SEEDS] [-s FIRST] [-b BREACH] [-v] [-t]: runs seeds, then every breach; -t
- * writes the seeds' steps for tests/model/accept.pml instead, and no breach. Exit status 0 when
- * no invariant broke without a breach, and every breach was found. */
+/* start_sim [-n SEEDS] [-s FIRST] [-b BREACH] [-v] [-t] [-c]: runs seeds, then every breach; -t
+ * writes the seeds' steps for tests/model/accept.pml instead, and no breach; -c prints how far
+ * from T nodes start whose clocks are off by so much, and no breach. Exit status 0 when no
+ * invariant broke without a breach, and every breach was found. */
 #include "common/buf.h"
 #include "start_world.h"
 
@@ -68,6 +69,56 @@ static bool run_breach(struct world *world, enum breach breach, uint64_t first)
     return false;
 }
 
+static int compare(const void *a, const void *b)
+{
+    int64_t left = *(const int64_t *)a;
+    int64_t right = *(const int64_t *)b;
+
+    return (left > right) - (left < right);
+}
+
+static void print_errors(struct world_starts *starts)
+{
+    const int64_t *errors_ns = starts->errors_ns;
+    size_t n = starts->n_errors;
+
+    qsort(starts->errors_ns, n, sizeof(*errors_ns), compare);
+    if (n == 0) {
+        return;
+    }
+    printf("figure: clocks within %lld us: start error p50 %.1f us, p99 %.1f us, max %.1f us "
+           "(%zu starts; left out: %llu behind a step of the clock)\n",
+           (long long)(starts->clock_error_ns / NS_PER_US), (double)errors_ns[n / 2] / 1e3,
+           (double)errors_ns[n - 1 - n / 100] / 1e3, (double)errors_ns[n - 1] / 1e3, n,
+           (unsigned long long)starts->n_stepped);
+}
+
+/* False when an invariant broke, or somebody started further from T than his clock was off. */
+static bool run_clocks(struct world *world, uint64_t first, uint64_t count)
+{
+    static const int64_t ERRORS_NS[] = { 10 * NS_PER_US, 100 * NS_PER_US, NS_PER_MS,
+                                         10 * NS_PER_MS };
+    struct world_starts starts = { .capacity = (size_t)count * WORLD_MAX_NODES };
+    bool is_good = true;
+
+    starts.errors_ns = calloc(starts.capacity + 1, sizeof(*starts.errors_ns));
+    if (starts.errors_ns == NULL) {
+        return false;
+    }
+    world->starts = &starts;
+    for (size_t i = 0; i < ARRAY_LEN(ERRORS_NS); i++) {
+        starts.clock_error_ns = ERRORS_NS[i];
+        starts.n_errors = 0;
+        starts.n_stepped = 0;
+        is_good = run_seeds(world, first, count) && starts.n_errors > 0 && is_good;
+        print_errors(&starts);
+        is_good = is_good && starts.errors_ns[starts.n_errors - 1] <= ERRORS_NS[i];
+    }
+    world->starts = NULL;
+    free(starts.errors_ns);
+    return is_good;
+}
+
 /* True when every word of a herd has met a node in every state. */
 static bool print_coverage(const struct world *world)
 {
@@ -101,26 +152,30 @@ int main(int argc, char **argv)
     uint64_t first = 1;
     uint64_t breach = N_BREACHES;
     bool is_good = true;
+    bool wants_clocks = false;
     int letter = 0;
 
     if (world == NULL) {
         return 2;
     }
     world->pairs = pairs;
-    while ((letter = getopt(argc, argv, "n:s:b:vt")) != -1) {
+    while ((letter = getopt(argc, argv, "n:s:b:vtc")) != -1) {
         bool is_known = (letter == 'n' && text_to_u64(optarg, &n_seeds))
                         || (letter == 's' && text_to_u64(optarg, &first))
                         || (letter == 'b' && text_to_u64(optarg, &breach)) || letter == 'v'
-                        || letter == 't';
+                        || letter == 't' || letter == 'c';
 
         world->is_verbose |= letter == 'v';
+        wants_clocks |= letter == 'c';
         world->trace = letter == 't' ? stdout : world->trace;
         if (!is_known) {
             free(world);
             return 2;
         }
     }
-    if (world->trace != NULL) {
+    if (wants_clocks) {
+        is_good = run_clocks(world, first, n_seeds);
+    } else if (world->trace != NULL) {
         is_good = trace_seeds(world, first, n_seeds,
                               breach < N_BREACHES ? (enum breach)breach : BREACH_NONE);
     } else if (breach < N_BREACHES) {

@@ -199,6 +199,7 @@ static void step_clock(struct world *world, struct machine *machine)
 
     /* T is on the monotonic clock once the recorder has it; a step later moves only UTC. */
     machine->utc_offset_ns += by_ns;
+    machine->has_stepped = true;
     machine->stepped_since_start_ns += by_ns;
 }
 
@@ -388,6 +389,7 @@ static void begin(struct world *world, uint64_t seed, enum breach breach)
     uint64_t(*pairs)[N_NODE_EVENTS] = world->pairs;
     bool is_verbose = world->is_verbose;
     FILE *trace = world->trace;
+    struct world_starts *starts = world->starts;
     struct item beat = { .kind = ITEM_BEAT };
 
     start_fini(&world->herd.start);
@@ -395,6 +397,7 @@ static void begin(struct world *world, uint64_t seed, enum breach breach)
     world->pairs = pairs;
     world->is_verbose = is_verbose;
     world->trace = trace;
+    world->starts = starts;
     world->seed = seed;
     world->random = seed * 2 + 1;
     world->breach = breach;

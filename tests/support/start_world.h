@@ -112,6 +112,7 @@ struct machine {
     uint64_t recorder_life;
     int64_t mono_zero_ns;  /* its monotonic clock, against the true time */
     int64_t utc_offset_ns; /* error of its clock */
+    bool has_stepped;      /* its clock, once */
     int64_t disk_ns;       /* how long a sync takes */
     int64_t cut_in_until_ns;
     int64_t cut_out_until_ns;
@@ -138,6 +139,15 @@ struct machine {
     int64_t confirmed_T_ns[WORLD_MAX_ARM];
     bool has_stood_down[WORLD_MAX_ARM];
     enum proto_verb cancel_asked;
+};
+
+/* How far from T nodes started, by the true time. */
+struct world_starts {
+    int64_t clock_error_ns; /* nodes' clocks are evenly within so much of the true time */
+    int64_t *errors_ns;     /* absolute; of nodes whose clock did not step before */
+    size_t n_errors;
+    size_t capacity;
+    uint64_t n_stepped; /* starts of the others */
 };
 
 struct herd_machine {
@@ -186,6 +196,7 @@ struct world {
     char broken[200]; /* the invariant, "" none */
     /* coverage, over all seeds */
     uint64_t (*pairs)[N_NODE_EVENTS];
+    struct world_starts *starts; /* over all seeds; NULL: not measured */
 };
 
 /* Runs one seed to its end; false when an invariant broke, `broken` says which. */

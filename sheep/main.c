@@ -33,7 +33,7 @@ static const char HELP[] =
     "commands:\n"
     "  run        serve until SIGTERM; starts the recorder when none runs\n"
     "  recorder   the process that samples; run starts it by itself\n"
-    "  selftest   boot the board, look at its counter, pass samples through the rings\n"
+    "  selftest   check every element of node and cape, with a report\n"
     "  info       what this node is, from its configuration and its state\n"
     "  eeprom-read [IMAGE]       print the cape's calibration; IMAGE: default the\n"
     "                            configuration's eeprom\n"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "sheep/pru_link.h"
 
+#include "common/attrs.h"
 #include "common/clock.h"
 
 #include <poll.h>
@@ -68,12 +69,23 @@ enum pru_state pru_link_state(const struct pru_link *link)
     return (enum pru_state)shm_load_u32(&link->control->state);
 }
 
+/* Which one, where the detail says it. */
+static const char *adc_text(uint32_t error, uint32_t detail)
+{
+    static const char *const NAMES[] = { "", ", the emulator's current ADC",
+                                         ", the harvester's voltage ADC",
+                                         ", the harvester's current ADC" };
+
+    return error == PRU_ERROR_ADC && detail < ARRAY_LEN(NAMES) ? NAMES[detail] : "";
+}
+
 static int fault(const struct pru_link *link, struct err *err)
 {
     uint32_t error = shm_load_u32(&link->control->error);
+    uint32_t detail = shm_load_u32(&link->control->error_detail);
 
-    return err_set(err, ERR_HARDWARE, "PRU: %s (error %u, detail 0x%x)", error_text(error),
-                   error, shm_load_u32(&link->control->error_detail));
+    return err_set(err, ERR_HARDWARE, "PRU: %s (error %u, detail 0x%x%s)", error_text(error),
+                   error, detail, adc_text(error, detail));
 }
 
 int pru_link_check(const struct pru_link *link, struct err *err)

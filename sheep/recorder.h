@@ -8,6 +8,7 @@
 #define SHEEP_RECORDER_H
 
 #include "common/buf.h"
+#include "common/calibration.h"
 #include "common/clock.h"
 #include "common/err.h"
 #include "sheep/board.h"
@@ -42,9 +43,26 @@ MUST_CHECK int recorder_run(const struct recorder_options *options,
 /* A board as the options name it. ERR_INPUT with the kinds that there are for any other. */
 struct board *recorder_board_create(const struct recorder_options *options, struct err *err);
 
-/* `sheep selftest`: boots the board, sees its counter advance against the clock, and records a
- * thousand samples through the rings, without a log. Appends one line a step to `report`. */
-MUST_CHECK int recorder_selftest(const struct recorder_options *options, struct buf *report,
+/* What the self-test knows of its node. */
+struct selftest_node {
+    const struct calibration *calibration; /* a loan */
+    const char *eeprom;                    /* path; NULL or "": none */
+    unsigned cape;                         /* that the EEPROM must agree with; 0: any */
+    bool has_harvester;
+};
+
+/* `sheep selftest`: every element that software can check, in both modes, without a log: the
+ * EEPROM; firmware and ADCs of harvester and emulator; the counter; what the harvester's DAC
+ * makes of a source, as its ADC sees it; currents without load; edges, blocks and input
+ * through their rings. The target gets 0.5 V for 5 ms at the end. Goes on behind what failed;
+ * appends one line an element to `report`. -1 with the names of all that failed. */
+MUST_CHECK int recorder_selftest(const struct recorder_options *options,
+                                 const struct selftest_node *node, struct buf *report,
                                  struct err *err);
+
+/* The same on a board that is there. */
+MUST_CHECK int recorder_selftest_board(struct board *board, const struct clock *clock,
+                                       const struct selftest_node *node, struct buf *report,
+                                       struct err *err);
 
 #endif

@@ -53,9 +53,17 @@ int recorder_selftest_main(const struct sheep_config *config, struct buf *report
                            struct err *err)
 {
     struct prepared prepared;
+    struct selftest_node node = { .calibration = &config->calibration,
+                                  .eeprom = config->eeprom };
 
     if (make_options(config, &prepared, err) < 0) {
         return -1;
     }
-    return recorder_selftest(&prepared.options, report, err);
+    if (strcmp(config->board, "pru") == 0) {
+        node.cape = config->cape;
+    } else if (strcmp(config->board, "iss") == 0) {
+        node.cape = prepared.sim.cape;
+    }
+    node.has_harvester = node.cape != 25;
+    return recorder_selftest(&prepared.options, &node, report, err);
 }

@@ -11,7 +11,7 @@ if ! sh pru/toolchain.sh --find >/dev/null 2>&1; then
     exit 77
 fi
 cmake -S . -B "$build" >/dev/null
-cmake --build "$build" -j 2 --target pru_fw test_fw test_fw_pins test_board_iss fw_cycles bits_make >"$build/firmware.log" 2>&1 \
+cmake --build "$build" -j 2 --target all >"$build/firmware.log" 2>&1 \
     || { tail -n 40 "$build/firmware.log"; exit 1; }
 passed=0
 failed=0
@@ -35,5 +35,9 @@ part "looks of cape 2.5, bound" python3 tests/pru_bound.py "$objdump" "$build/pr
 part "digest on the PRU" sh tests/pru_bits.sh "$build/tests/bits_make"
 part "cycles and sizes" python3 tests/bench/fw_cycles.py "$build"
 part "board iss" "$build/tests/unit/test_board_iss"
+part "firmware on board iss" "$build/tests/unit/test_firmware"
+part "faults around the firmware" "$build/tests/unit/test_firmware_faults"
+part "self-test of a cape" "$build/tests/unit/test_selftest"
+part "images where a node looks for them" sh tests/installed.sh "$build"
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" = 0 ]

@@ -282,6 +282,9 @@ def firmware(suites):
     if not is_there and os.environ.get("BW_PRU_TOOLCHAIN") != "0":
         suites.suite("firmware, compiler", ["sh", "pru/toolchain.sh"], TOOLCHAIN_LIMIT_S)
     suites.suite("firmware", ["sh", "tests/firmware.sh", RELEASE], 900)
+    if not is_there:  # the system tests came too early for it
+        suites.suite("firmware, iss", [PYTHON, "tests/system/test_iss.py"], 600,
+                     {"BW_BUILD": RELEASE})
 
 
 def coverage(suites):

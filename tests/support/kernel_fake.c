@@ -6,6 +6,7 @@
 #include "pru/abi/pru_map.h"
 #include "pru/core/sampler.h"
 #include "pru/core/timebase.h"
+#include "pru/core/tracer.h"
 #include "pru/sim/world.h"
 #include "sheep/sysfs.h"
 
@@ -53,6 +54,7 @@ struct kernel_fake {
     struct pru_shm shm;
     struct sampler sampler;
     struct timebase timebase;
+    struct tracer tracer;
     enum pru_state last_state;
 };
 
@@ -99,6 +101,7 @@ static void start_pru(struct kernel_fake *kernel)
     };
     world_io(kernel->world, &kernel->io);
     sampler_boot(&kernel->sampler, &kernel->shm, &kernel->io);
+    tracer_boot(&kernel->tracer, &kernel->shm);
     kernel->last_state = PRU_STATE_UNKNOWN;
     kernel->is_running = true;
 }
@@ -114,7 +117,8 @@ static void run_pru(struct kernel_fake *kernel)
     if (sampler_state(sampler) != kernel->last_state) {
         kernel->last_state = sampler_state(sampler);
         if (kernel->last_state == PRU_STATE_READY) {
-            world_begin(kernel->world, false, false);
+            world_begin(kernel->world, kernel->shm.control->mode == PRU_MODE_EMULATE, false);
+            tracer_start(&kernel->tracer, world_pins(kernel->world));
         } else if (kernel->last_state == PRU_STATE_ARMED) {
             timebase_start(&kernel->timebase, sampler->start_tick);
         }
@@ -122,6 +126,9 @@ static void run_pru(struct kernel_fake *kernel)
     while (sampler_is_active(sampler) && kernel->timebase.next_tick <= tick) {
         world_advance(kernel->world, sampler->sample);
         sampler_step(sampler, kernel->timebase.next_tick);
+        if (!kernel->config.is_blind) {
+            tracer_poll(&kernel->tracer, world_pins(kernel->world), kernel->timebase.next_tick);
+        }
         timebase_advance(&kernel->timebase,
                          shm_load_u32(&kernel->shm.control->period_ticks_q20));
     }

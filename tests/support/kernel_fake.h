@@ -17,6 +17,7 @@ struct kernel_fake_config {
     bool lacks_core;      /* the second core is not */
     bool lacks_firmware;  /* start fails as the kernel's does */
     unsigned ocmc_bytes;  /* 0: as many as needed */
+    bool is_blind;        /* the PRU watches no pins */
     const char *stuck_in; /* state that no command changes; NULL: obeys */
 };
 

@@ -573,28 +573,6 @@ static void test_rows_of_monitors_reach_the_log(void **state)
     assert_int_equal(n_texts, 1);
 }
 
-static void test_selftest_passes(void **state)
-{
-    struct bench *bench = *state;
-    struct buf report = { 0 };
-    struct err err = { 0 };
-
-    bench->sim.speed = SIM_REAL;
-    if (recorder_selftest(&bench->options, &report, &err) < 0) {
-        fail_msg("%s", err.text);
-    }
-    assert_non_null(strstr(report.data, "rings: whole"));
-    buf_fini(&report);
-    bench->sim.oscillator_ppm = 5000.0;
-    assert_int_equal(recorder_selftest(&bench->options, &report, &err), -1);
-    assert_non_null(strstr(err.text, "ppm"));
-    buf_fini(&report);
-    bench->options.board = "kim";
-    assert_int_equal(recorder_selftest(&bench->options, &report, &err), -1);
-    assert_non_null(strstr(err.text, "there are 'sim', 'iss' and 'pru'"));
-    buf_fini(&report);
-}
-
 #define RECORDER_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -615,7 +593,6 @@ int main(void)
         RECORDER_TEST(test_missing_input_refuses_the_preparation),
         RECORDER_TEST(test_full_disk_refuses_the_preparation),
         RECORDER_TEST(test_rows_of_monitors_reach_the_log),
-        RECORDER_TEST(test_selftest_passes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

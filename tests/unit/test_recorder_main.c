@@ -90,25 +90,24 @@ static void test_selftest_reports_every_step(void **state)
     if (recorder_selftest_main(&f->config, &f->report, &f->err) < 0) {
         fail_msg("%s", f->err.text);
     }
-    assert_non_null(strstr(f->report.data, "board sim: firmware is up, interface version 1"));
-    assert_non_null(strstr(f->report.data, " ppm against the clock"));
-    assert_non_null(strstr(f->report.data, "samples: 1000 taken"));
-    assert_non_null(strstr(f->report.data, "rings: whole\n"));
+    assert_non_null(strstr(f->report.data, "open   eeprom: sheep.yaml names none\n"));
+    assert_non_null(strstr(f->report.data, "ok     harvester loop: "));
+    assert_non_null(strstr(f->report.data, "10 sound, 0 failed, 2 not checked\n"));
     assert_true(is_there(f, "data/recordings"));
     assert_false(is_there(f, "data/state/uart")); /* it goes with the board */
 }
 
-static void test_selftest_says_where_it_failed(void **state)
+static void test_selftest_compares_the_eeprom_with_the_cape(void **state)
 {
     struct fixture *f = *state;
 
     configure(f, "name: sheep0\n"
-                 "sim: { overwrite_at: 1, speed: fast }\n");
+                 "eeprom: nothing.bin\n"
+                 "sim: { speed: fast }\n");
     assert_int_equal(recorder_selftest_main(&f->config, &f->report, &f->err), -1);
     assert_int_equal(f->err.code, ERR_HARDWARE);
-    assert_non_null(strstr(f->err.text, "overwritten"));
-    assert_non_null(strstr(f->report.data, "firmware is up"));
-    assert_null(strstr(f->report.data, "rings: whole"));
+    assert_string_equal(f->err.text, "1 failed: eeprom");
+    assert_non_null(strstr(f->report.data, "nothing.bin"));
 }
 
 static void test_a_world_with_faults_is_refused_with_their_place(void **state)
@@ -306,7 +305,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_selftest_reports_every_step),
-        TEST(test_selftest_says_where_it_failed),
+        TEST(test_selftest_compares_the_eeprom_with_the_cape),
         TEST(test_a_world_with_faults_is_refused_with_their_place),
         TEST(test_a_board_that_is_not_built_is_refused_by_name),
         TEST(test_data_that_cannot_be_made_is_refused),

@@ -12,25 +12,53 @@
 static const double ADC_A_PER_CODE = 2.0345052083333335e-07;
 static const uint32_t WINDOW = 909;
 
+static struct presets *loaded;
+
+int scene_load_presets(void **state)
+{
+    struct fault_list faults = { 0 };
+
+    loaded = presets_load(NULL, &faults);
+    fault_fini(&faults);
+    *state = loaded;
+    return loaded != NULL ? 0 : -1;
+}
+
+int scene_drop_presets(void **state)
+{
+    presets_destroy(&loaded);
+    *state = NULL;
+    return 0;
+}
+
+const struct presets *scene_presets(void)
+{
+    return loaded;
+}
+
+uint64_t scene_number(const char *variable, uint64_t otherwise)
+{
+    const char *text = getenv(variable); // NOLINT(concurrency-mt-unsafe)
+
+    return text != NULL ? strtoull(text, NULL, 10) : otherwise;
+}
+
 static void die(const char *what, const char *name)
 {
     fprintf(stderr, "preset %s: %s\n", name, what);
     abort();
 }
 
-static void resolve(const struct presets *presets, enum preset_kind kind, const char *name,
+static void resolve(const struct presets *presets, enum preset_kind kind, const char *text,
                     const struct schema *schema, void *out)
 {
     struct fault_list faults = { 0 };
     struct err err = { 0 };
-    char text[PRESET_NAME_SIZE + 40];
-    struct yaml_doc *doc = NULL;
+    struct yaml_doc *doc = yaml_parse(text, strlen(text), "scene", &err);
     struct yaml_node *map = NULL;
 
-    snprintf(text, sizeof(text), "inherit_from: \"%s\"\n", name);
-    doc = yaml_parse(text, strlen(text), "scene", &err);
     if (doc == NULL) {
-        die(err.text, name);
+        die(err.text, text);
     }
     presets_normalise(kind, doc, yaml_root(doc));
     map = presets_resolve(presets, kind, doc, yaml_root(doc), &faults);
@@ -38,29 +66,45 @@ static void resolve(const struct presets *presets, enum preset_kind kind, const 
         schema_decode(schema, map, out, &faults);
     }
     if (map == NULL || faults.count > 0) {
-        die(faults.count > 0 ? faults.faults[0].text : "cannot be resolved", name);
+        die(faults.count > 0 ? faults.faults[0].text : "cannot be resolved", text);
     }
     fault_fini(&faults);
     yaml_destroy(&doc);
 }
 
+static void resolve_name(const struct presets *presets, enum preset_kind kind, const char *name,
+                         const struct schema *schema, void *out)
+{
+    char text[PRESET_NAME_SIZE + 40];
+
+    snprintf(text, sizeof(text), "inherit_from: \"%s\"\n", name);
+    resolve(presets, kind, text, schema, out);
+}
+
+void scene_source_of(const struct presets *presets, const char *text,
+                     struct source_config *source)
+{
+    resolve(presets, PRESET_SOURCE, text, &source_schema, source);
+    source_config_finish(source);
+}
+
 void scene_source(const struct presets *presets, const char *name, struct source_config *source)
 {
-    resolve(presets, PRESET_SOURCE, name, &source_schema, source);
+    resolve_name(presets, PRESET_SOURCE, name, &source_schema, source);
     source_config_finish(source);
 }
 
 void scene_harvester(const struct presets *presets, const char *name,
                      struct harvester_config *harvester)
 {
-    resolve(presets, PRESET_HARVESTER, name, &harvester_schema, harvester);
+    resolve_name(presets, PRESET_HARVESTER, name, &harvester_schema, harvester);
     harvester_config_finish(harvester);
 }
 
 void scene_storage(const struct presets *presets, const char *name,
                    struct storage_config *storage)
 {
-    resolve(presets, PRESET_STORAGE, name, &storage_schema, storage);
+    resolve_name(presets, PRESET_STORAGE, name, &storage_schema, storage);
     storage->is_present = true;
 }
 

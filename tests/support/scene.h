@@ -11,9 +11,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A preset, resolved and finished; fails the test when there is none of that name. */
+/* As cmocka's setup and teardown of a group; presets is a loan until the latter, *state too. */
+int scene_load_presets(void **state);
+int scene_drop_presets(void **state);
+const struct presets *scene_presets(void);
+
+/* How much of it: a number from the environment, as nightly runs give it. */
+uint64_t scene_number(const char *variable, uint64_t otherwise);
+
+/* A preset, resolved and finished; ends the test when there is none of that name. */
 void scene_source(const struct presets *presets, const char *name,
                   struct source_config *source);
+/* The same from YAML, as "{inherit_from: BQ25570s, C_intermediate_uF: 47}". */
+void scene_source_of(const struct presets *presets, const char *text,
+                     struct source_config *source);
 void scene_harvester(const struct presets *presets, const char *name,
                      struct harvester_config *harvester);
 void scene_storage(const struct presets *presets, const char *name,

@@ -2,12 +2,12 @@
 /* The loop closed: pru/core against the simulated world, and both against plain doubles. */
 #include "common/calibration.h"
 #include "common/experiment.h"
-#include "common/presets.h"
 #include "common/vsource_derive.h"
 #include "pru/core/adc_harvester.h"
 #include "pru/core/vsource.h"
 #include "pru/sim/world.h"
 #include "tests/support/loop_model.h"
+#include "tests/support/scene.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -21,26 +21,6 @@
 #include <cmocka.h>
 
 static const double SAMPLE_S = 1e-5;
-static struct presets *presets;
-
-static void resolve(enum preset_kind kind, const struct schema *schema, const char *text,
-                    void *config)
-{
-    struct fault_list faults = { 0 };
-    struct err err = { 0 };
-    struct yaml_doc *doc = yaml_parse(text, strlen(text), "test", &err);
-    struct yaml_node *map = NULL;
-
-    assert_non_null(doc);
-    presets_normalise(kind, doc, yaml_root(doc));
-    map = presets_resolve(presets, kind, doc, yaml_root(doc), &faults);
-    assert_non_null(map);
-    schema_decode(schema, map, config, &faults);
-    if (faults.count > 0) {
-        fail_msg("%s", faults.faults[0].text);
-    }
-    yaml_destroy(&doc);
-}
 
 /* ---- emulation: how long a capacitor carries a target ---- */
 
@@ -116,8 +96,7 @@ static double compare_on_time(double C_uF)
     snprintf(text, sizeof(text),
              "{inherit_from: BQ25570s, C_intermediate_uF: %g, V_intermediate_init_mV: 2700}",
              C_uF);
-    resolve(PRESET_SOURCE, &source_schema, text, &emulation.source);
-    source_config_finish(&emulation.source);
+    scene_source_of(scene_presets(), text, &emulation.source);
     core_s = on_time_of_core(&emulation);
     model_s = on_time_of_model(&emulation);
     print_message("%g uF: on for %.4f s, %.4f s in plain doubles\n", C_uF, core_s, model_s);
@@ -205,7 +184,7 @@ static void harvest_piece(const char *harvester, double start_s, double seconds,
     assert_non_null(other);
     world_io(world, &io);
     world_io(other, &other_io);
-    resolve(PRESET_HARVESTER, &harvester_schema, harvester, &harvester_config);
+    scene_harvester(scene_presets(), harvester, &harvester_config);
     vsource_derive_defaults(&params);
     if (vsource_derive_harvester(&harvester_config, NULL, &params, &err) < 0) {
         fail_msg("%s", err.text);
@@ -232,19 +211,12 @@ static void harvest_piece(const char *harvester, double start_s, double seconds,
     world_destroy(&other);
 }
 
-static int from_environment(const char *name, int otherwise)
-{
-    const char *text = getenv(name); // NOLINT(concurrency-mt-unsafe)
-
-    return text != NULL ? atoi(text) : otherwise; // NOLINT(cert-err34-c)
-}
-
 /* The whole day in pieces at their true speed; when they are as long as they lie apart, nothing
  * of it is left out (nightly). */
 static struct harvest harvest_day(const char *harvester)
 {
-    int step_s = from_environment("BW_DAY_STEP_S", 3600);
-    int piece_s = from_environment("BW_DAY_PIECE_S", 3);
+    int step_s = (int)scene_number("BW_DAY_STEP_S", 3600);
+    int piece_s = (int)scene_number("BW_DAY_PIECE_S", 3);
     struct harvest sum = { 0, 0 };
 
     for (int start_s = step_s / 2; start_s < 24 * 3600; start_s += step_s) {
@@ -259,8 +231,8 @@ static struct harvest harvest_day(const char *harvester)
  * there was, the bound is what remains of that. */
 static void test_perturb_and_observe_gets_as_much_as_opt(void **state)
 {
-    struct harvest po = harvest_day("{inherit_from: mppt_po}");
-    struct harvest opt = harvest_day("{inherit_from: mppt_opt}");
+    struct harvest po = harvest_day("mppt_po");
+    struct harvest opt = harvest_day("mppt_opt");
 
     (void)state;
     print_message("mppt_po %.4g mWs (%.1f %% of the best), mppt_opt %.4g mWs (%.1f %%)\n",
@@ -274,29 +246,12 @@ static void test_perturb_and_observe_gets_as_much_as_opt(void **state)
 
 static void test_a_fixed_voltage_gets_less(void **state)
 {
-    struct harvest cv = harvest_day("{inherit_from: cv10}");
+    struct harvest cv = harvest_day("cv10");
 
     (void)state;
     print_message("cv10 %.1f %% of the best\n", 100 * cv.energy_Ws / cv.best_Ws);
     assert_true(cv.energy_Ws < 0.8 * cv.best_Ws);
     assert_true(cv.energy_Ws > 0.3 * cv.best_Ws);
-}
-
-static int load_presets(void **state)
-{
-    struct fault_list faults = { 0 };
-
-    (void)state;
-    presets = presets_load(BW_SOURCE_DIR "/inventory/presets", &faults);
-    fault_fini(&faults);
-    return presets != NULL ? 0 : -1;
-}
-
-static int drop_presets(void **state)
-{
-    (void)state;
-    presets_destroy(&presets);
-    return 0;
 }
 
 int main(void)
@@ -307,5 +262,5 @@ int main(void)
         cmocka_unit_test(test_a_fixed_voltage_gets_less),
     };
 
-    return cmocka_run_group_tests(tests, load_presets, drop_presets);
+    return cmocka_run_group_tests(tests, scene_load_presets, scene_drop_presets);
 }

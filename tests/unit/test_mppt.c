@@ -3,7 +3,6 @@
  * point of every curve. test_loop.c has the same for recording. */
 #include "common/attrs.h"
 #include "common/calibration.h"
-#include "common/presets.h"
 #include "common/vsource_derive.h"
 #include "pru/core/adc_harvester.h"
 #include "pru/core/calib.h"
@@ -29,7 +28,6 @@ enum {
 };
 
 static const double SAMPLE_S = 1e-5;
-static struct presets *presets;
 
 /* Curves of a cell under a sky, as a node records them. */
 struct recorder {
@@ -55,7 +53,7 @@ static void recorder_open(struct recorder *recorder, const char *sky, double sta
         fail_msg("%s", why);
     }
     world_io(recorder->world, &recorder->io);
-    scene_harvester(presets, harvester, &curves);
+    scene_harvester(scene_presets(), harvester, &curves);
     vsource_derive_defaults(&recorder->params);
     assert_int_equal(vsource_derive_harvester(&curves, NULL, &recorder->params, &err), 0);
     adc_harvester_init(&recorder->harvester, &recorder->params);
@@ -95,8 +93,8 @@ static void user_open(struct user *user, const char *name, const char *curves_na
     struct vsource_input input = { 0 };
     struct err err = { 0 };
 
-    scene_harvester(presets, name, &config);
-    scene_harvester(presets, curves_name, &curves);
+    scene_harvester(scene_presets(), name, &config);
+    scene_harvester(scene_presets(), curves_name, &curves);
     input.window_samples = curves.samples_n * (1 + curves.wait_cycles);
     input.step_uV = curves.voltage_step_mV * 1e3;
     *user = (struct user){ .name = name };
@@ -219,23 +217,6 @@ static void test_nothing_is_harvested_in_the_dark(void **state)
     assert_true(energy_of_dark("cv20", VSOURCE_HARVESTER_HOLD_STALE) > 1e-3);
 }
 
-static int load_presets(void **state)
-{
-    struct fault_list faults = { 0 };
-
-    (void)state;
-    presets = presets_load(BW_SOURCE_DIR "/inventory/presets", &faults);
-    fault_fini(&faults);
-    return presets != NULL ? 0 : -1;
-}
-
-static int drop_presets(void **state)
-{
-    (void)state;
-    presets_destroy(&presets);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,5 +225,5 @@ int main(void)
         cmocka_unit_test(test_po_gets_95_percent_of_opt_over_a_measured_day),
     };
 
-    return cmocka_run_group_tests(tests, load_presets, drop_presets);
+    return cmocka_run_group_tests(tests, scene_load_presets, scene_drop_presets);
 }

@@ -20,8 +20,10 @@
 static const double DT_s = 10e-6;
 static const double TOLERANCE = 1e-4;
 
-static struct presets *presets;
-static uint64_t n_samples = 60000;
+static uint64_t sample_count(void)
+{
+    return scene_number("BW_SAMPLES", 60000);
+}
 
 /* What a sample finds. */
 struct before {
@@ -209,12 +211,12 @@ static void test_sources_balance(void **state)
     const char *name = NULL;
 
     (void)state;
-    for (size_t i = 0; (name = presets_name(presets, PRESET_SOURCE, i)) != NULL; i++) {
+    for (size_t i = 0; (name = presets_name(scene_presets(), PRESET_SOURCE, i)) != NULL; i++) {
         struct source_config config;
 
-        scene_source(presets, name, &config);
+        scene_source(scene_presets(), name, &config);
         for (int at = 0; at < N_SCENE_ENVIRONMENTS && config.storage.is_present; at++) {
-            run(&config, (enum scene_environment)at, n_samples, name);
+            run(&config, (enum scene_environment)at, sample_count(), name);
         }
     }
 }
@@ -226,13 +228,13 @@ static void test_storages_balance(void **state)
     const char *name = NULL;
 
     (void)state;
-    for (size_t i = 0; (name = presets_name(presets, PRESET_STORAGE, i)) != NULL; i++) {
+    for (size_t i = 0; (name = presets_name(scene_presets(), PRESET_STORAGE, i)) != NULL; i++) {
         for (size_t k = 0; k < 2; k++) {
             struct source_config config;
 
-            scene_source(presets, sources[k], &config);
-            scene_storage(presets, name, &config.storage);
-            run(&config, k == 0 ? SCENE_BLOCKS : SCENE_SUN, n_samples, name);
+            scene_source(scene_presets(), sources[k], &config);
+            scene_storage(scene_presets(), name, &config.storage);
+            run(&config, k == 0 ? SCENE_BLOCKS : SCENE_SUN, sample_count(), name);
         }
     }
 }
@@ -242,38 +244,18 @@ static void test_harvesters_balance(void **state)
     const char *name = NULL;
 
     (void)state;
-    for (size_t i = 0; (name = presets_name(presets, PRESET_HARVESTER, i)) != NULL; i++) {
+    for (size_t i = 0; (name = presets_name(scene_presets(), PRESET_HARVESTER, i)) != NULL;
+         i++) {
         struct source_config config;
 
-        scene_source(presets, "BQ25504s", &config);
-        scene_harvester(presets, name, &config.harvester);
+        scene_source(scene_presets(), "BQ25504s", &config);
+        scene_harvester(scene_presets(), name, &config.harvester);
         if (config.harvester.algorithm != HARVESTER_IVCURVE
             && config.harvester.algorithm != HARVESTER_ISC_VOC
             && config.harvester.algorithm != HARVESTER_SWEEP) {
-            run(&config, SCENE_SUN, n_samples, name);
+            run(&config, SCENE_SUN, sample_count(), name);
         }
     }
-}
-
-static int load_presets(void **state)
-{
-    struct fault_list faults = { 0 };
-    const char *samples = getenv("BW_SAMPLES");
-
-    (void)state;
-    if (samples != NULL) {
-        n_samples = strtoull(samples, NULL, 10);
-    }
-    presets = presets_load(NULL, &faults);
-    fault_fini(&faults);
-    return presets == NULL ? -1 : 0;
-}
-
-static int drop_presets(void **state)
-{
-    (void)state;
-    presets_destroy(&presets);
-    return 0;
 }
 
 int main(void)
@@ -284,5 +266,5 @@ int main(void)
         cmocka_unit_test(test_harvesters_balance),
     };
 
-    return cmocka_run_group_tests(tests, load_presets, drop_presets);
+    return cmocka_run_group_tests(tests, scene_load_presets, scene_drop_presets);
 }

@@ -18,9 +18,6 @@
 
 #include <cmocka.h>
 
-static struct presets *presets;
-static uint64_t n_samples = 12000;
-
 struct comparison {
     struct vsource_params params;
     struct vsource source;
@@ -122,6 +119,7 @@ static void compare(const struct source_config *source, enum scene_environment e
                     enum scene_load load, const char *what)
 {
     static struct comparison c;
+    uint64_t n_samples = scene_number("BW_SAMPLES", 12000);
     char text[200];
 
     open_comparison(&c, source, environment);
@@ -151,18 +149,18 @@ static void test_sources_with_all_harvesters(void **state)
     const char *name = NULL;
 
     (void)state;
-    for (size_t i = 0; (name = presets_name(presets, PRESET_SOURCE, i)) != NULL; i++) {
+    for (size_t i = 0; (name = presets_name(scene_presets(), PRESET_SOURCE, i)) != NULL; i++) {
         struct source_config source;
         const char *harvester = NULL;
 
-        scene_source(presets, name, &source);
+        scene_source(scene_presets(), name, &source);
         compare_in_all_scenes(&source, name);
-        for (size_t k = 0; (harvester = presets_name(presets, PRESET_HARVESTER, k)) != NULL;
-             k++) {
+        for (size_t k = 0;
+             (harvester = presets_name(scene_presets(), PRESET_HARVESTER, k)) != NULL; k++) {
             char what[100];
 
             snprintf(what, sizeof(what), "%s, %s", name, harvester);
-            scene_harvester(presets, harvester, &source.harvester);
+            scene_harvester(scene_presets(), harvester, &source.harvester);
             if (source.harvester.algorithm == HARVESTER_NEUTRAL
                 || source.harvester.algorithm >= HARVESTER_CV) {
                 compare_in_all_scenes(&source, what);
@@ -176,34 +174,13 @@ static void test_storages_behind_a_boost_stage(void **state)
     const char *name = NULL;
 
     (void)state;
-    for (size_t i = 0; (name = presets_name(presets, PRESET_STORAGE, i)) != NULL; i++) {
+    for (size_t i = 0; (name = presets_name(scene_presets(), PRESET_STORAGE, i)) != NULL; i++) {
         struct source_config source;
 
-        scene_source(presets, "BQ25570s", &source);
-        scene_storage(presets, name, &source.storage);
+        scene_source(scene_presets(), "BQ25570s", &source);
+        scene_storage(scene_presets(), name, &source.storage);
         compare_in_all_scenes(&source, name);
     }
-}
-
-static int load_presets(void **state)
-{
-    struct fault_list faults = { 0 };
-    const char *samples = getenv("BW_SAMPLES");
-
-    (void)state;
-    if (samples != NULL) {
-        n_samples = strtoull(samples, NULL, 10);
-    }
-    presets = presets_load(NULL, &faults);
-    fault_fini(&faults);
-    return presets == NULL ? -1 : 0;
-}
-
-static int drop_presets(void **state)
-{
-    (void)state;
-    presets_destroy(&presets);
-    return 0;
 }
 
 int main(void)
@@ -213,5 +190,5 @@ int main(void)
         cmocka_unit_test(test_storages_behind_a_boost_stage),
     };
 
-    return cmocka_run_group_tests(tests, load_presets, drop_presets);
+    return cmocka_run_group_tests(tests, scene_load_presets, scene_drop_presets);
 }

@@ -19,11 +19,12 @@
 #include <cmocka.h>
 
 enum {
+    N_SETS = 1000,
     N_SAMPLES = 10000,
     N_VARIANTS = 32 /* of run_extremes */
 };
 
-static uint32_t n_sets = 1000;
+static uint32_t n_sets;
 static bool is_whole;
 static uint32_t n_extremes_refused;
 
@@ -287,24 +288,9 @@ static void test_extremes_in_pairs(void **state)
 
 static int set_up(void **state)
 {
-    const char *sets = getenv("BW_PROPERTY_SETS");
-    struct fault_list faults = { 0 };
-
-    if (sets != NULL) {
-        n_sets = (uint32_t)strtoul(sets, NULL, 10);
-        is_whole = true;
-    }
-    *state = presets_load(NULL, &faults);
-    fault_fini(&faults);
-    return *state == NULL ? -1 : 0;
-}
-
-static int tear_down(void **state)
-{
-    struct presets *presets = *state;
-
-    presets_destroy(&presets);
-    return 0;
+    n_sets = (uint32_t)scene_number("BW_PROPERTY_SETS", N_SETS);
+    is_whole = n_sets != N_SETS;
+    return scene_load_presets(state);
 }
 
 int main(void)
@@ -316,5 +302,5 @@ int main(void)
         cmocka_unit_test(test_extremes_in_pairs),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, scene_drop_presets);
 }

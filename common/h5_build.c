@@ -339,14 +339,26 @@ static int take_anchor(struct h5_builder *builder, const struct rlog_record *rec
     return h5_events_add(builder->events, record, err);
 }
 
-static void take_remark(struct h5_builder *builder, const struct rlog_record *record)
+static void add_remark(struct h5_builder *builder, const char *text, size_t size)
 {
     size_t used = strlen(builder->remarks);
 
     builder->n_remarks++;
     snprintf(builder->remarks + used, sizeof(builder->remarks) - used, "%s%.*s",
-             used > 0 ? "\n" : "", (int)record->header.payload_size,
-             (const char *)record->payload);
+             used > 0 ? "\n" : "", (int)size, text);
+}
+
+/* Of another build of sheep, most likely. */
+static void remark_ignored(struct h5_builder *builder)
+{
+    uint64_t count = h5_monitor_ignored(builder->monitor);
+    char text[80];
+
+    if (count > 0) {
+        snprintf(text, sizeof(text), "%llu records of monitors fit no stream and are left out",
+                 (unsigned long long)count);
+        add_remark(builder, text, strlen(text));
+    }
 }
 
 static int take_end(struct h5_builder *builder, const struct rlog_record *record,
@@ -370,7 +382,7 @@ static int take_record(struct h5_builder *builder, const struct rlog_record *rec
     case RLOG_END:
         return take_end(builder, record, err);
     case RLOG_REMARK:
-        take_remark(builder, record);
+        add_remark(builder, (const char *)record->payload, record->header.payload_size);
         return 0;
     case RLOG_TEXT:
     case RLOG_ROW:
@@ -560,6 +572,7 @@ static int write_end(struct h5_builder *builder, const struct h5_evidence *evide
         || h5_monitor_finish(builder->monitor, err) < 0) {
         return -1;
     }
+    remark_ignored(builder);
     fill_summary(builder, n_missing, summary);
     if (h5_events_edges(builder->events) != builder->end.n_edges) {
         return err_set(err, ERR_CORRUPT, "%llu edges, the log's END says %llu",

@@ -13,7 +13,7 @@
 struct h5_monitor;
 struct h5_monitor *h5_monitor_create(hid_t file, struct h5_packer *packer, struct err *err);
 /* RLOG_TEXT, RLOG_ROW or RLOG_UTIL. What is not of its stream's kind and width is counted and
- * left out. */
+ * left out; ignored says how many. */
 MUST_CHECK int h5_monitor_add(struct h5_monitor *monitor, const struct rlog_record *record,
                               struct err *err);
 MUST_CHECK int h5_monitor_finish(struct h5_monitor *monitor, struct err *err);

@@ -626,9 +626,14 @@ static void test_evidence_is_written_and_read_back(void **state)
     struct h5_builder *builder = NULL;
     static const char remark[] = "the clock: stepped";
     static const char second[] = "- again";
+    static const int64_t unknown[1] = { 7 };
 
     begin(bench);
     put_samples(bench, 0, PIECE);
+    put(bench,
+        (struct rlog_record_header){
+            .type = RLOG_ROW, .stream = RLOG_STREAM_SYS_UTIL, .count = ARRAY_LEN(unknown) },
+        unknown, sizeof(unknown));
     put(bench, (struct rlog_record_header){ .type = RLOG_REMARK }, remark, strlen(remark));
     put(bench, (struct rlog_record_header){ .type = RLOG_REMARK }, second, strlen(second));
     end(bench, 10000);
@@ -638,8 +643,10 @@ static void test_evidence_is_written_and_read_back(void **state)
     assert_int_equal(h5_builder_finish(builder, &evidence, bench->file, &summary, &err), 0);
     h5_builder_destroy(&builder);
     assert_int_equal(h5_verify(bench->file, &summary, &err), 0);
-    assert_int_equal(summary.n_remarks, 2);
-    assert_string_equal(summary.remarks, "the clock: stepped\n- again");
+    assert_int_equal(summary.n_remarks, 3);
+    assert_string_equal(summary.remarks,
+                        "the clock: stepped\n- again\n"
+                        "1 records of monitors fit no stream and are left out");
 }
 
 /* What a reader sees of a file, or 0 when it cannot be read. */

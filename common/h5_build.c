@@ -1,57 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/h5_build.h"
 
-#include "common/h5_describe.h"
-#include "common/h5_events.h"
-#include "common/h5_monitor.h"
-#include "common/h5_samples.h"
-#include "common/h5_seal.h"
-#include "common/h5_time.h"
+#include "common/h5_build_parts.h"
 #include "common/product.h"
 
 #include <fcntl.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    N_SAMPLE_STREAMS = RLOG_STREAM_STORAGE_CURRENT + 1,
     WRITE_BEHIND_BYTES = 8 * 1024 * 1024
 };
 
 static const double SAMPLE_S = 1e-5;
 /* nA + 2^31, see enum pru_array */
 static const double STORAGE_ZERO_A = -2.147483648;
-
-struct h5_builder {
-    char part_path[PATH_SIZE];
-    struct rlog_reader *reader;
-    struct rlog_manifest manifest;
-    hid_t file;
-    struct h5_packer *packer;
-    struct h5_time *time;
-    struct h5_samples *samples[N_SAMPLE_STREAMS];
-    struct h5_stream_info streams[RLOG_N_STREAMS];
-    struct h5_monitor *monitor;
-    struct h5_events *events;
-    bool has_start;
-    struct rlog_start start;
-    bool has_end;
-    struct rlog_end end;
-    uint32_t window; /* samples of one row */
-    uint64_t from;   /* only samples [from, to) are recorded */
-    uint64_t to;
-    uint64_t n_seen; /* rows that anything so far reaches to */
-    uint64_t n_records;
-    struct rlog_record_header product_of; /* records of samples that a product waits for */
-    struct rlog_product product;
-    uint64_t n_unwritten; /* bytes since the disk was last asked to begin */
-    double energy_J;
-    uint64_t n_energy_samples;
-    uint64_t n_remarks;
-    char remarks[2000];
-};
 
 /* What Shepherd's tools want to read about voltage and current. */
 static void describe_streams(struct h5_builder *builder)
@@ -76,17 +40,6 @@ static void describe_streams(struct h5_builder *builder)
         "storage_current",
         {1e-9, STORAGE_ZERO_A, "A", "current into the store [A] = value * gain + offset"}
     };
-}
-
-/* Rows that so many samples fill or begin. */
-static uint64_t count_rows(const struct h5_builder *builder, uint64_t n_samples)
-{
-    return n_samples / builder->window + (n_samples % builder->window != 0);
-}
-
-static bool has_every_sample(const struct h5_builder *builder)
-{
-    return builder->window == 1 && !builder->manifest.config.record.overview_only;
 }
 
 static void add_energy(struct h5_builder *builder)
@@ -227,8 +180,7 @@ fail:
     return NULL;
 }
 
-/* All but the file name, so that finish can go on with the closed file. */
-static void close_parts(struct h5_builder *builder)
+void h5_build_close_parts(struct h5_builder *builder)
 {
     h5_monitor_destroy(&builder->monitor);
     h5_events_destroy(&builder->events);
@@ -246,7 +198,7 @@ void h5_builder_destroy(struct h5_builder **builder_p)
     if (builder == NULL) {
         return;
     }
-    close_parts(builder);
+    h5_build_close_parts(builder);
     if (builder->file >= 0) {
         H5Fclose(builder->file);
     }
@@ -283,7 +235,7 @@ static int take_product(struct h5_builder *builder, const struct rlog_record *re
     }
     memcpy(&builder->product, record->payload, sizeof(builder->product));
     builder->product_of = record->header;
-    if (!has_every_sample(builder)) {
+    if (!h5_build_has_every_sample(builder)) {
         add_energy(builder);
     }
     return 0;
@@ -292,7 +244,7 @@ static int take_product(struct h5_builder *builder, const struct rlog_record *re
 /* Those of the current come last. */
 static void match_product(struct h5_builder *builder, const struct rlog_record_header *header)
 {
-    if (has_every_sample(builder) && header->stream == RLOG_STREAM_CURRENT
+    if (h5_build_has_every_sample(builder) && header->stream == RLOG_STREAM_CURRENT
         && header->first == builder->product_of.first
         && header->count == builder->product_of.count
         && h5_samples_next(builder->samples[RLOG_STREAM_VOLTAGE])
@@ -339,26 +291,13 @@ static int take_anchor(struct h5_builder *builder, const struct rlog_record *rec
     return h5_events_add(builder->events, record, err);
 }
 
-static void add_remark(struct h5_builder *builder, const char *text, size_t size)
+void h5_build_remark(struct h5_builder *builder, const char *text, size_t size)
 {
     size_t used = strlen(builder->remarks);
 
     builder->n_remarks++;
     snprintf(builder->remarks + used, sizeof(builder->remarks) - used, "%s%.*s",
              used > 0 ? "\n" : "", (int)size, text);
-}
-
-/* Of another build of sheep, most likely. */
-static void remark_ignored(struct h5_builder *builder)
-{
-    uint64_t count = h5_monitor_ignored(builder->monitor);
-    char text[80];
-
-    if (count > 0) {
-        snprintf(text, sizeof(text), "%llu records of monitors fit no stream and are left out",
-                 (unsigned long long)count);
-        add_remark(builder, text, strlen(text));
-    }
 }
 
 static int take_end(struct h5_builder *builder, const struct rlog_record *record,
@@ -382,7 +321,7 @@ static int take_record(struct h5_builder *builder, const struct rlog_record *rec
     case RLOG_END:
         return take_end(builder, record, err);
     case RLOG_REMARK:
-        add_remark(builder, (const char *)record->payload, record->header.payload_size);
+        h5_build_remark(builder, (const char *)record->payload, record->header.payload_size);
         return 0;
     case RLOG_TEXT:
     case RLOG_ROW:
@@ -441,162 +380,4 @@ int h5_builder_advance(struct h5_builder *builder, struct err *err)
         return -1;
     }
     return builder->has_end ? 1 : 0;
-}
-
-static int finish_streams(struct h5_builder *builder, struct err *err)
-{
-    uint64_t n_rows = count_rows(builder, builder->end.n_samples);
-
-    for (int i = 0; i < N_SAMPLE_STREAMS; i++) {
-        if (builder->samples[i] != NULL
-            && h5_samples_finish(builder->samples[i], n_rows, err) < 0) {
-            return -1;
-        }
-    }
-    return h5_time_finish(builder->time, builder->start.T_ns, n_rows, err);
-}
-
-static bool is_recorded(const struct h5_builder *builder, int stream)
-{
-    if (builder->manifest.config.record.overview_only) {
-        return false;
-    }
-    switch (stream) {
-    case RLOG_STREAM_VOLTAGE:
-        return builder->manifest.has_voltage;
-    case RLOG_STREAM_CURRENT:
-        return builder->manifest.has_current;
-    default:
-        return builder->samples[stream] != NULL;
-    }
-}
-
-/* Lists what of a hole, counted in rows, should have been recorded, and adds its samples. */
-static int take_hole(struct h5_builder *builder, uint32_t stream, const struct h5_hole *hole,
-                     uint64_t *n_missing, struct err *err)
-{
-    uint64_t first = hole->first * builder->window;
-    uint64_t end = (hole->first + hole->count) * builder->window;
-
-    first = first > builder->from ? first : builder->from;
-    end = end < builder->to ? end : builder->to;
-    end = end < builder->end.n_samples ? end : builder->end.n_samples;
-    if (end <= first) {
-        return 0;
-    }
-    *n_missing += end - first;
-    return h5_events_add_hole(builder->events, stream, first, end - first, err);
-}
-
-/* Gaps that the log does not explain, and how many samples some stream lacks. */
-static int finish_gaps(struct h5_builder *builder, uint64_t *n_missing, struct err *err)
-{
-    /* Rows do not tell of every sample that their means lack; the recorder does. */
-    *n_missing = has_every_sample(builder) ? 0 : builder->end.n_gap_samples;
-    for (int i = 0; i < N_SAMPLE_STREAMS; i++) {
-        const struct h5_hole *holes = NULL;
-        uint64_t missing = 0;
-        size_t count = 0;
-
-        if (!is_recorded(builder, i)) {
-            continue;
-        }
-        holes = h5_samples_holes(builder->samples[i], &count);
-        for (size_t k = 0; k < count; k++) {
-            if (take_hole(builder, (uint32_t)i, &holes[k], &missing, err) < 0) {
-                return -1;
-            }
-        }
-        *n_missing = missing > *n_missing ? missing : *n_missing;
-    }
-    return 0;
-}
-
-/* Not a number when there is none, or not of all samples (streams that come apart). */
-static double total_energy(const struct h5_builder *builder)
-{
-    uint64_t n_voltage = h5_samples_received(builder->samples[RLOG_STREAM_VOLTAGE]);
-    uint64_t n_current = h5_samples_received(builder->samples[RLOG_STREAM_CURRENT]);
-    uint64_t n_both = n_voltage < n_current ? n_voltage : n_current;
-    bool is_whole = !has_every_sample(builder) || builder->n_energy_samples == n_both;
-
-    return builder->n_energy_samples > 0 && is_whole ? builder->energy_J : (double)NAN;
-}
-
-static void fill_summary(const struct h5_builder *builder, uint64_t n_missing,
-                         struct h5_summary *summary)
-{
-    *summary = (struct h5_summary){
-        .n_samples = builder->end.n_samples,
-        .n_gap_samples = n_missing,
-        .n_edges = h5_events_edges(builder->events),
-        .n_underruns = builder->end.n_input_underruns,
-        .n_clamped = builder->end.n_clamped,
-        .is_cal_default = builder->manifest.is_cal_default,
-        .n_records = builder->n_records,
-        .T_ns = builder->start.T_ns,
-        .start_error_ns = builder->start.start_error_ns,
-        .start_bound_ns = builder->start.start_bound_ns,
-        .end_reason = builder->end.reason,
-        .ring_fill_max_percent = builder->end.ring_fill_max_percent,
-        .queue_fill_max_percent = builder->end.queue_fill_max_percent,
-        .energy_Ws = total_energy(builder),
-        .n_remarks = builder->n_remarks,
-    };
-    snprintf(summary->remarks, sizeof(summary->remarks), "%s", builder->remarks);
-}
-
-static int check_end(const struct h5_builder *builder, struct err *err)
-{
-    if (!builder->has_end) {
-        return err_set(err, ERR_STATE, "the log is not closed");
-    }
-    if (!builder->has_start) {
-        return err_set(err, ERR_INPUT, "the log has no START: nothing was recorded");
-    }
-    if (builder->end.n_records != builder->n_records) {
-        return err_set(err, ERR_CORRUPT, "%llu records, the log's END says %u",
-                       (unsigned long long)builder->n_records, builder->end.n_records);
-    }
-    return 0;
-}
-
-static int write_end(struct h5_builder *builder, const struct h5_evidence *evidence,
-                     struct h5_summary *summary, struct err *err)
-{
-    uint64_t n_missing = 0;
-
-    if (check_end(builder, err) < 0 || finish_streams(builder, err) < 0
-        || finish_gaps(builder, &n_missing, err) < 0
-        || h5_events_finish(builder->events, err) < 0
-        || h5_monitor_finish(builder->monitor, err) < 0) {
-        return -1;
-    }
-    remark_ignored(builder);
-    fill_summary(builder, n_missing, summary);
-    if (h5_events_edges(builder->events) != builder->end.n_edges) {
-        return err_set(err, ERR_CORRUPT, "%llu edges, the log's END says %llu",
-                       (unsigned long long)summary->n_edges,
-                       (unsigned long long)builder->end.n_edges);
-    }
-    return h5_describe_end(builder->file, &builder->end, summary, evidence, err);
-}
-
-int h5_builder_finish(struct h5_builder *builder, const struct h5_evidence *evidence,
-                      const char *final_path, struct h5_summary *summary, struct err *err)
-{
-    static const struct h5_evidence nothing;
-    herr_t closed = 0;
-
-    *summary = (struct h5_summary){ 0 };
-    if (write_end(builder, evidence != NULL ? evidence : &nothing, summary, err) < 0) {
-        return err_prepend(err, "%s", builder->part_path);
-    }
-    close_parts(builder);
-    closed = H5Fclose(builder->file);
-    builder->file = -1;
-    if (closed < 0) {
-        return h5_fail(err, ERR_SYSTEM, "%s", builder->part_path);
-    }
-    return h5_seal(builder->part_path, final_path, &summary->file_bytes, err);
 }

@@ -13,7 +13,7 @@
 #include <time.h>
 
 enum {
-    /* The firmware asks an ADC that gives a thousand equal codes whether it is still there.
+    /* The firmware asks an ADC that gives 2000 equal codes whether it is still there.
      * What is looked at is the last block. */
     N_BLOCKS = 3,
     N_SAMPLES = N_BLOCKS * PRU_BLOCK_SAMPLES,

@@ -214,7 +214,7 @@ static void remark_flaws(struct recording *recording)
     if (recording->adc.n_blocks != 0) {
         recording_remark(recording,
                          "an ADC was silent and was started again in %llu blocks of 1000, the "
-                         "first from sample %llu on: up to 1000 samples before are not its",
+                         "first from sample %llu on: up to 2000 samples before are not its",
                          (unsigned long long)recording->adc.n_blocks,
                          (unsigned long long)recording->adc.first_sample);
     }

@@ -283,8 +283,9 @@ def firmware(suites):
         suites.suite("firmware, compiler", ["sh", "pru/toolchain.sh"], TOOLCHAIN_LIMIT_S)
     suites.suite("firmware", ["sh", "tests/firmware.sh", RELEASE], 900)
     if not is_there:  # the system tests came too early for it
-        suites.suite("firmware, iss", [PYTHON, "tests/system/test_iss.py"], 600,
-                     {"BW_BUILD": RELEASE})
+        for name in ("iss", "board_faults"):
+            suites.suite(f"firmware, {name}", [PYTHON, f"tests/system/test_{name}.py"], 600,
+                         {"BW_BUILD": RELEASE})
 
 
 def coverage(suites):

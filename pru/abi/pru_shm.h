@@ -110,7 +110,7 @@ enum pru_block_flag {
     PRU_BLOCK_STARTING = 1u << 0,  /* start power supplies the target in (part of) this block */
     PRU_BLOCK_SATURATED = 1u << 1, /* a converter was at its limit */
     PRU_BLOCK_LATE = 1u << 2,      /* a sample was triggered more than 1 us after its time */
-    PRU_BLOCK_ADC = 1u << 3, /* an ADC was silent and had to be started again: up to 1000 codes
+    PRU_BLOCK_ADC = 1u << 3, /* an ADC was silent and had to be started again: up to 2000 codes
                               * before that are not to be trusted */
 };
 

@@ -13,7 +13,8 @@
 #include <stdint.h>
 
 enum {
-    RLOG_VERSION = 2,
+    RLOG_VERSION = 2, /* a reader takes no other: 1 had a digest over all bytes, no digest in
+                         END, one pin in a number of RLOG_EDGES, no named channels */
     RLOG_SEGMENT_BYTES = 64 * 1024 * 1024, /* a segment is closed before it would exceed this */
     RLOG_CHUNK_SAMPLES = 10000,
     RLOG_MAX_PAYLOAD = 8 * 1024 * 1024,

@@ -194,11 +194,6 @@ uint64_t h5_samples_received(const struct h5_samples *samples)
     return samples->n_received;
 }
 
-hid_t h5_samples_dataset(const struct h5_samples *samples)
-{
-    return h5_chunked_dataset(samples->chunked);
-}
-
 const struct h5_hole *h5_samples_holes(const struct h5_samples *samples, size_t *count)
 {
     *count = samples->n_holes;

@@ -36,7 +36,6 @@ MUST_CHECK int h5_samples_finish(struct h5_samples *samples, uint64_t n_samples,
 /* Behind the last sample seen, and how many there were. */
 uint64_t h5_samples_next(const struct h5_samples *samples);
 uint64_t h5_samples_received(const struct h5_samples *samples);
-hid_t h5_samples_dataset(const struct h5_samples *samples); /* a loan */
 /* Stretches without samples; the one behind the last sample comes with finish. */
 const struct h5_hole *h5_samples_holes(const struct h5_samples *samples, size_t *count);
 

@@ -87,8 +87,3 @@ int h5_time_finish(struct h5_time *time, int64_t T_ns, uint64_t n_rows, struct e
     }
     return h5_chunked_finish(time->chunked, err);
 }
-
-hid_t h5_time_dataset(const struct h5_time *time)
-{
-    return h5_chunked_dataset(time->chunked);
-}

@@ -18,6 +18,5 @@ MUST_CHECK int h5_time_advance(struct h5_time *time, int64_t T_ns, uint64_t n_ro
 /* The rest; the last chunk's padding goes on counting. */
 MUST_CHECK int h5_time_finish(struct h5_time *time, int64_t T_ns, uint64_t n_rows,
                               struct err *err);
-hid_t h5_time_dataset(const struct h5_time *time); /* a loan */
 
 #endif

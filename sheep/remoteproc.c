@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 
+#include <stdbool.h>
 #include <string.h>
 #include <time.h>
 
@@ -28,11 +29,6 @@ static bool is_in(const struct remoteproc *core, const char *state)
     char text[SYSFS_TEXT_SIZE];
 
     return sysfs_read(core->dir, "state", text, NULL) == 0 && strcmp(text, state) == 0;
-}
-
-bool remoteproc_is_running(const struct remoteproc *core)
-{
-    return is_in(core, "running");
 }
 
 static int change(const struct remoteproc *core, const char *command, const char *state,

@@ -8,8 +8,6 @@
 #include "common/err.h"
 #include "sheep/sysfs.h"
 
-#include <stdbool.h>
-
 struct remoteproc {
     char dir[SYSFS_PATH_SIZE];
 };
@@ -24,7 +22,5 @@ MUST_CHECK int remoteproc_start(const struct remoteproc *core, const char *firmw
 
 /* Harmless when nothing runs. */
 MUST_CHECK int remoteproc_stop(const struct remoteproc *core, struct err *err);
-
-bool remoteproc_is_running(const struct remoteproc *core);
 
 #endif

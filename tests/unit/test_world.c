@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -565,35 +564,6 @@ static void test_truth_that_cannot_be_written_is_told(void **state)
     assert_int_equal(truth_close(&file), 0);
 }
 
-/* Not an assertion: machines differ, sanitizers more so. Aim: below 500 ns at -O2. */
-static void test_print_the_cost_of_a_sample(void **state)
-{
-    struct world_config config = world_config_default();
-    struct bench bench;
-    struct timespec from;
-    struct timespec to;
-    enum {
-        COUNT = 200000
-    };
-
-    (void)state;
-    for (int i = 0; i < 2; i++) {
-        bench_open(&bench, &config, i == 1);
-        clock_gettime(CLOCK_MONOTONIC, &from);
-        for (uint32_t k = 0; k < COUNT; k++) {
-            bench_set(&bench, i == 1 ? SAMPLE_DAC_TARGET : SAMPLE_DAC_HARVEST,
-                      20000 + k % 4096);
-            (void)bench_I(&bench);
-        }
-        clock_gettime(CLOCK_MONOTONIC, &to);
-        print_message(
-            "%s: %.0f ns per sample\n", i == 1 ? "emulation" : "harvest",
-            ((double)(to.tv_sec - from.tv_sec) * 1e9 + (double)(to.tv_nsec - from.tv_nsec))
-                / COUNT);
-        world_destroy(&bench.world);
-    }
-}
-
 static int make_file(void **state)
 {
     int file = mkstemp(path);
@@ -628,7 +598,6 @@ int main(void)
         cmocka_unit_test(test_wild_skies_are_refused_or_survived),
         cmocka_unit_test(test_truth_file_holds_every_record),
         cmocka_unit_test(test_truth_that_cannot_be_written_is_told),
-        cmocka_unit_test(test_print_the_cost_of_a_sample),
     };
 
     return cmocka_run_group_tests(tests, make_file, remove_file);

@@ -23,7 +23,7 @@ struct run_request {
     uint64_t total_rate; /* and from all of them together */
 };
 
-/* Everything that section 3 of the design says, with progress; prints errors and results
+/* All of herd/START.md and what follows it, with progress; prints errors and results
  * itself. Returns an exit status. */
 int run_execute(const struct run_request *request);
 

@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from crowd import Crowd  # noqa: E402 (needs the path)
 
-ACKNOWLEDGED_MS = 250  # DESIGN.md section 11, 1 000 nodes
+ACKNOWLEDGED_MS = 250  # the goal for 1 000 nodes
 RECONNECTED_S = 5
 
 
@@ -30,7 +30,7 @@ def show(count, what, seconds):
 
 
 def measure(count, n_rounds):
-    """False when a figure of DESIGN.md section 11 is not reached."""
+    """False when a goal is not reached."""
     with Crowd(count) as crowd:
         alive = [crowd.alive() for _ in range(n_rounds)]
         show(count, "herd alive, whole command", [usage.seconds for usage in alive])

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 
-REACH = 0.5  # of cp's rate, issue 4
+REACH = 0.5  # of cp's rate: the goal
 
 
 def timed(function):

@@ -29,7 +29,7 @@ import numpy
 PIECE = 20000
 LEVELS = {"none": None, "gzip-1": 1, "gzip-6": 6}
 SETTINGS = (*LEVELS, "traces-off", "gzip-1+monitors")
-REACH = 0.2  # of the incumbent's, DESIGN.md section 11
+REACH = 0.2  # of the incumbent's: the goal
 
 
 def incumbent_ms(path, samples, level, is_synced):

@@ -123,6 +123,6 @@ uint32_t fx_sqrt_u64(uint64_t value)
     /* root <- root + (x - root^2) y / 2 */
     rest_n48 = fx_low(fx_shift_right(x_n64 - fx_mul_u32(root_n32, root_n32), 16));
     root_n32 += fx_high(fx_mul_u32(rest_n48, y_n31)) >> 16;
-    return root_n32 >> (n / 2);
+    return root_n32 >> (n >> 1);
 }
 #endif

@@ -206,7 +206,7 @@ FX_INLINE uint64_t fx_saturate(uint32_t excess, uint32_t high, uint32_t low)
 FX_INLINE uint64_t fx_mul_shift_by(uint64_t a, uint32_t b, uint32_t n)
 {
     struct fx_product p = fx_multiply(a, b);
-    uint32_t bits = n % 32;
+    uint32_t bits = n & 31u;
 
     if (n < 32) {
         return fx_saturate(p.high >> bits, fx_funnel(p.high, p.middle, bits),

@@ -27,8 +27,7 @@ static void open_block(struct sampler *s, uint64_t tick)
 {
     struct pru_block *block = &s->blocks[s->block_write_idx & BLOCK_MASK];
 
-    s->next =
-        (uint32_t *)(void *)block + offsetof(struct pru_block, samples) / sizeof(uint32_t);
+    s->next = (uint32_t *)(void *)((uint8_t *)block + offsetof(struct pru_block, samples));
     if (s->block_write_idx - shm_load_u32(&s->control->block_read_idx)
         >= (uint32_t)PRU_BLOCK_COUNT) {
         s->block = NULL;

@@ -12,8 +12,8 @@
 #include "sheep/board_sim.h"
 #include "sheep/monitor.h"
 #include "sheep/recording.h"
+#include "tests/support/thread_cpu.h"
 
-#include <dirent.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -42,45 +42,6 @@ static void die(const char *text)
 {
     fprintf(stderr, "%s\n", text);
     exit(1);
-}
-
-/* Nanoseconds on a processor of the threads whose name is (or is not) the board's. */
-static int64_t cpu_ns(void)
-{
-    DIR *tasks = opendir("/proc/self/task");
-    const struct dirent *entry = NULL;
-    int64_t sum = 0;
-
-    if (tasks == NULL) {
-        die("no /proc");
-    }
-    while ((entry = readdir(tasks)) != NULL) {
-        char path[300];
-        char name[32] = "";
-        char numbers[64] = "";
-        FILE *file = NULL;
-
-        if (entry->d_name[0] == '.') {
-            continue;
-        }
-        snprintf(path, sizeof(path), "/proc/self/task/%s/comm", entry->d_name);
-        file = fopen(path, "r");
-        if (file == NULL || fgets(name, sizeof(name), file) == NULL) {
-            die("no /proc");
-        }
-        fclose(file);
-        snprintf(path, sizeof(path), "/proc/self/task/%s/schedstat", entry->d_name);
-        file = fopen(path, "r");
-        if (file == NULL || fgets(numbers, sizeof(numbers), file) == NULL) {
-            die("no schedstat in /proc");
-        }
-        fclose(file);
-        if (strcmp(name, "bw-board\n") != 0) {
-            sum += strtoll(numbers, NULL, 10);
-        }
-    }
-    closedir(tasks);
-    return sum;
 }
 
 static struct recorder_request *make_request(const char *folder, unsigned seconds,
@@ -180,14 +141,14 @@ static double record(const char *folder, unsigned seconds, const struct setting 
         .log = &log, .clock = clock, .post = post_row, .arg = &gate
     };
 
-    before_ns = cpu_ns();
+    before_ns = thread_cpu_ns("bw-board");
     if (setting->has_monitors) {
         monitors = monitors_create(&monitors_options, &err);
     }
     while (recording_phase(recording) < RECORDING_CLOSING) {
         serve(&gate, options.board, options.event_fd);
     }
-    cost_ms = (double)(cpu_ns() - before_ns) / 1e6 / seconds;
+    cost_ms = (double)(thread_cpu_ns("bw-board") - before_ns) / 1e6 / seconds;
     monitors_destroy(&monitors);
     while (recording_phase(recording) != RECORDING_ENDED) {
         serve(&gate, options.board, options.event_fd);

@@ -2,6 +2,7 @@
 #include "tests/support/alloc_fault.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -20,6 +21,8 @@ void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_
 static _Thread_local int64_t fail_at;
 static _Thread_local int64_t n_calls;
 static _Thread_local bool is_counting;
+static _Atomic int64_t total_calls;
+static _Atomic int64_t total_bytes;
 
 void alloc_fault_fail_at(int64_t nth)
 {
@@ -34,8 +37,15 @@ int64_t alloc_fault_stop(void)
     return n_calls;
 }
 
-static bool is_failing(void)
+struct alloc_total alloc_fault_total(void)
 {
+    return (struct alloc_total){ atomic_load(&total_calls), atomic_load(&total_bytes) };
+}
+
+static bool is_failing(size_t size)
+{
+    atomic_fetch_add(&total_calls, 1);
+    atomic_fetch_add(&total_bytes, (int64_t)size);
     if (!is_counting || n_calls++ != fail_at) {
         return false;
     }
@@ -45,25 +55,25 @@ static bool is_failing(void)
 
 void *__wrap_malloc(size_t size)
 {
-    return is_failing() ? NULL : __real_malloc(size);
+    return is_failing(size) ? NULL : __real_malloc(size);
 }
 
 void *__wrap_calloc(size_t count, size_t size)
 {
-    return is_failing() ? NULL : __real_calloc(count, size);
+    return is_failing(count * size) ? NULL : __real_calloc(count, size);
 }
 
 void *__wrap_realloc(void *old, size_t size)
 {
-    return is_failing() ? NULL : __real_realloc(old, size);
+    return is_failing(size) ? NULL : __real_realloc(old, size);
 }
 
 int __wrap_posix_memalign(void **memory, size_t alignment, size_t size)
 {
-    return is_failing() ? ENOMEM : __real_posix_memalign(memory, alignment, size);
+    return is_failing(size) ? ENOMEM : __real_posix_memalign(memory, alignment, size);
 }
 
 void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
 {
-    return is_failing() ? MAP_FAILED : __real_mmap(at, size, protection, flags, fd, offset);
+    return is_failing(size) ? MAP_FAILED : __real_mmap(at, size, protection, flags, fd, offset);
 }

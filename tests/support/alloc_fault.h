@@ -12,4 +12,12 @@ void alloc_fault_fail_at(int64_t nth);
 /* Back to memory for all; returns the calls since fail_at. */
 int64_t alloc_fault_stop(void);
 
+/* What all threads have asked for since the program began. */
+struct alloc_total {
+    int64_t n_calls;
+    int64_t n_bytes;
+};
+
+struct alloc_total alloc_fault_total(void);
+
 #endif

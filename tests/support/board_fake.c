@@ -286,6 +286,7 @@ static void *run_thread(void *arg)
     static const struct timespec lossy_pause = { 0, LOSSY_STEP_NS };
     struct board_fake *fake = arg;
 
+    pthread_setname_np(pthread_self(), "bw-board");
     while (!atomic_load(&fake->quits)) {
         uint64_t before = fake->n_blocks;
 

@@ -9,12 +9,14 @@ samples, with the dataset of time stamps that the incumbent's files have, as its
 which is what the recorder does and the incumbent does not.
 
 What the recorder cannot do without, of a second of V and I that is not compressed (0.8 MB), on the
-machine of README's figures: an fdatasync with the write before it 0.5 ms (that is "traces-off",
-wake-ups included), the copy into the page cache 0.1, CRC-32C 0.1, the overview 0.2, the copy out of
-the ring, so that the board has its block back, 0.15. That is 1.05 ms: 0.2 of h5py's 3.8 ms are not
-within reach without compression while a second of data is synced every second. At gzip-1, which
-costs some 0.7 ms more and writes a third of the bytes, 0.25 may be; at gzip-6 the goal is reached
-because the planes of a shuffled chunk need no search.
+machine of README's figures: the wake-ups and an fdatasync 0.5 ms (measured: "traces-off"), and, by
+the shares of a sampling profile (perf, the thread names tell board and recorder apart), the copy
+into the page cache 0.1, CRC-32C 0.1, the overview 0.2, the copy out of the ring, so that the board
+has its block back, 0.15. That is 1.05 ms: 0.2 of h5py's 3.8 ms are not within reach without
+compression while every second is synced. Two copies that could go are 0.25 ms of the rest. At
+gzip-1 nothing stands out (shuffle, code tables, literals, Adler-32: 0.1 to 0.2 each). Waking the
+worker once for a burst instead of once for a job was tried and changes nothing; nor does a tmpfs,
+but for the 0.2 ms of the disk.
 """
 import os
 import statistics

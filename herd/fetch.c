@@ -93,6 +93,23 @@ static void take_counts(struct fetch_job *job, const struct collect *copy)
     job->bytes_received = collect_received(copy) + job->bytes_repeated;
 }
 
+/* Tells how far all are; ends the reactor once nothing is left. True when so. */
+static bool report(struct fetch *fetch)
+{
+    bool is_done = true;
+
+    for (size_t i = 0; i < fetch->n_lanes && is_done; i++) {
+        is_done = fetch->lanes[i].job >= fetch->n_jobs;
+    }
+    if (fetch->options->progress != NULL) {
+        fetch->options->progress(fetch->options->arg, fetch->jobs, fetch->n_jobs);
+    }
+    if (is_done) {
+        flock_pause(fetch->flock);
+    }
+    return is_done;
+}
+
 /* Ends the lane's job, whole or with the err that is in it, and begins the next. */
 static void end_job(struct fetch *fetch, size_t i)
 {
@@ -107,6 +124,7 @@ static void end_job(struct fetch *fetch, size_t i)
     collect_close(&lane->copy);
     lane->job = next_job(fetch, lane->node, lane->job + 1);
     begin_job(fetch, i);
+    (void)report(fetch);
 }
 
 static void take_data(struct fetch *fetch, size_t i, const struct proto_message *message)
@@ -198,7 +216,6 @@ static int on_tick(zloop_t *loop, int timer_id, void *arg)
 {
     struct fetch *fetch = arg;
     int64_t mono_ns = clock_mono_ns();
-    bool is_done = true;
 
     (void)loop;
     (void)timer_id;
@@ -210,20 +227,11 @@ static int on_tick(zloop_t *loop, int timer_id, void *arg)
         }
         if (is_silent(fetch, lane, mono_ns)) {
             give_up(fetch, i, mono_ns);
-            continue;
-        }
-        is_done = false;
-        if (lane->copy != NULL) {
+        } else if (lane->copy != NULL) {
             ask_further(fetch, i);
         }
     }
-    if (fetch->options->progress != NULL) {
-        fetch->options->progress(fetch->options->arg, fetch->jobs, fetch->n_jobs);
-    }
-    if (is_done) {
-        flock_pause(fetch->flock);
-    }
-    return is_done ? -1 : 0;
+    return report(fetch) ? -1 : 0;
 }
 
 /* One lane for each node that has a job. */

@@ -6,8 +6,10 @@
 static uint32_t scale_code(const struct vsource_channel *channel, uint32_t code)
 {
     uint64_t product = fx_mul_u32(channel->factor, fx_min_u32(code, CALIB_ADC_MAX));
+    uint32_t low = channel->round + fx_low(product);
+    uint32_t high = fx_high(product) + (low < channel->round ? 1u : 0u);
 
-    return fx_clamp_u32(fx_shift_right(product + fx_widen(channel->round), 16));
+    return high >> 16 != 0 ? UINT32_MAX : (high << 16) | (low >> 16);
 }
 
 uint32_t calib_from_code(const struct vsource_channel *channel, uint32_t code)

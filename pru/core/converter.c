@@ -142,8 +142,7 @@ void converter_input(struct converter *converter, const struct store *store,
     converter_feed(converter, store, flow);
 }
 
-FX_APART void converter_output(struct converter *converter, uint32_t I_out_nA,
-                               struct store_flow *flow)
+void converter_output(struct converter *converter, uint32_t I_out_nA, struct store_flow *flow)
 {
     const struct vsource_converter *p = converter->params;
     uint64_t power_fW = fx_mul_u32(converter->V_out_uV, I_out_nA);
@@ -219,7 +218,7 @@ static void set_output(struct converter *c)
     }
 }
 
-FX_APART void converter_update(struct converter *converter, uint32_t V_mid_uV)
+void converter_update(struct converter *converter, uint32_t V_mid_uV)
 {
     const struct vsource_converter *p = converter->params;
     bool is_check = false;

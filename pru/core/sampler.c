@@ -44,16 +44,35 @@ static void open_block(struct sampler *s, uint64_t tick)
     s->stored_mask = s->record_mask;
 }
 
-/* One value of a sample, if it is recorded. */
-static inline void store(const struct sampler *s, enum pru_array array, uint32_t value)
+/* One value of a sample, if it is recorded: s->next and s->stored_mask, which the caller has at
+ * hand. */
+static inline void store(uint32_t *next, uint32_t mask, enum pru_array array, uint32_t value)
 {
-    if ((s->stored_mask & (1u << array)) != 0) {
-        s->next[(size_t)array * PRU_BLOCK_SAMPLES] = value;
+    if ((mask & (1u << array)) != 0) {
+        next[(size_t)array * PRU_BLOCK_SAMPLES] = value;
     }
 }
 
-static void harvest(struct sampler *s)
+/* Behind a sample that was stored at `next`; hands the block over when it was its last. True
+ * then, and behind the first sample. */
+static inline bool count_sample(struct sampler *s, uint32_t *next)
 {
+    uint32_t fill = s->block_fill + 1;
+    uint64_t sample = s->sample + 1;
+
+    s->next = next + 1;
+    s->block_fill = fill;
+    s->sample = sample;
+    shm_store_u32(&s->control->samples_done, fx_low(sample));
+    if (fill == PRU_BLOCK_SAMPLES) {
+        return sampler_close_block(s);
+    }
+    return fx_low(sample) == 1 && fx_high(sample) == 0;
+}
+
+static bool harvest(struct sampler *s)
+{
+    uint32_t *next = s->next;
     struct adc_codes codes = {
         .voltage = sample_io_adc_voltage(s->io),
         .current = sample_io_adc_current(s->io),
@@ -67,8 +86,9 @@ static void harvest(struct sampler *s)
     if (codes.voltage >= CALIB_ADC_MAX || codes.current >= CALIB_ADC_MAX) {
         s->tally.flags |= PRU_BLOCK_SATURATED;
     }
-    store(s, PRU_ARRAY_VOLTAGE, output.recorded.voltage);
-    store(s, PRU_ARRAY_CURRENT, output.recorded.current);
+    store(next, s->stored_mask, PRU_ARRAY_VOLTAGE, output.recorded.voltage);
+    store(next, s->stored_mask, PRU_ARRAY_CURRENT, output.recorded.current);
+    return count_sample(s, next);
 }
 
 static void count_clamped(struct sampler *s)
@@ -87,78 +107,75 @@ static void count_underrun(struct sampler *s)
 }
 
 /* Once the harvester has chosen where to operate. */
-static void accept_input(struct sampler *s, struct store_flow *flow)
+static inline void accept_input(struct sampler *s)
 {
     sampler_await_input(s);
-    vsource_accept(&s->source, flow);
-    if (vsource_is_clamped(&s->source)) {
-        count_clamped(s);
-    }
     if (s->lacks_input != 0) {
         count_underrun(s);
     }
-    sampler_release_input(s);
+    if (vsource_is_clamped(&s->source)) {
+        count_clamped(s);
+    }
 }
 
-static void emulate(struct sampler *s)
+/* The code of the target's current. What is known by now is calculated while the ADC converts.
+ */
+static inline uint32_t read_current(struct sampler *s, struct store_flow *flow)
 {
     bool is_ahead = vsource_is_ahead(&s->source);
-    uint32_t current_code = 0;
-    struct store_flow flow;
-    struct vsource_output output;
+    uint32_t code = 0;
 
     sampler_ask_input(s);
-    vsource_prepare(&s->source, &flow); /* while the ADC converts */
+    vsource_prepare(&s->source, flow);
     if (is_ahead) {
-        accept_input(s, &flow);
+        accept_input(s);
+        vsource_accept(&s->source, flow);
+        sampler_release_input(s);
     }
-    current_code = sample_io_adc_current(s->io);
+    code = sample_io_adc_current(s->io);
     if (!is_ahead) {
-        accept_input(s, &flow);
+        accept_input(s);
     }
-    vsource_convert(&s->source, &flow, current_code, &output);
+    return code;
+}
+
+static bool emulate(struct sampler *s)
+{
+    struct store_flow flow;
+    struct vsource_output output;
+    uint32_t code = read_current(s, &flow);
+    uint32_t flags = 0;
+    uint32_t *next = NULL;
+    uint32_t mask = 0;
+
+    vsource_convert(&s->source, &flow, code, &output);
     sample_io_dac_write(s->io, SAMPLE_DAC_TARGET, output.target_code);
-    if (s->params.converter.aux_mode != VSOURCE_AUX_OFF) {
+    if (output.has_aux) {
         sample_io_dac_write(s->io, SAMPLE_DAC_AUX, output.aux_code);
     }
     sampler_set_outputs(s, output.is_power_good, output.is_gpio_muted);
-    if (output.is_starting) {
-        s->tally.flags |= PRU_BLOCK_STARTING;
+    flags = (output.is_starting ? PRU_BLOCK_STARTING : 0u)
+            | (output.is_saturated ? PRU_BLOCK_SATURATED : 0u);
+    if (flags != 0) {
+        s->tally.flags |= flags;
     }
-    if (output.is_saturated) {
-        s->tally.flags |= PRU_BLOCK_SATURATED;
-    }
-    store(s, PRU_ARRAY_VOLTAGE, output.target_code);
-    store(s, PRU_ARRAY_CURRENT, current_code);
-    store(s, PRU_ARRAY_STORAGE_VOLTAGE, output.V_mid_uV);
-    store(s, PRU_ARRAY_STORAGE_CURRENT, output.I_mid_offset_nA);
-}
-
-/* Behind a sample; hands the block over when it was its last. */
-static bool count_sample(struct sampler *s)
-{
-    s->next++;
-    s->block_fill++;
-    s->sample++;
-    shm_store_u32(&s->control->samples_done, fx_low(s->sample));
-    return s->block_fill == PRU_BLOCK_SAMPLES && sampler_close_block(s);
+    next = s->next;
+    mask = s->stored_mask;
+    store(next, mask, PRU_ARRAY_VOLTAGE, output.target_code);
+    store(next, mask, PRU_ARRAY_CURRENT, code);
+    store(next, mask, PRU_ARRAY_STORAGE_VOLTAGE, output.V_mid_uV);
+    store(next, mask, PRU_ARRAY_STORAGE_CURRENT, output.I_mid_offset_nA);
+    return count_sample(s, next);
 }
 
 bool sampler_take(struct sampler *sampler, uint64_t tick)
 {
-    bool is_first = sampler->state == PRU_STATE_ARMED;
-
     if (sampler->block_fill == 0) {
         open_block(sampler, tick);
     }
-    if (is_first) {
+    if (sampler->state == PRU_STATE_ARMED) {
         sampler->control->started_tick = tick;
         sampler_set_state(sampler, PRU_STATE_RUNNING);
     }
-    if (is_harvesting(sampler)) {
-        harvest(sampler);
-    } else {
-        emulate(sampler);
-    }
-    return count_sample(sampler) || is_first;
+    return is_harvesting(sampler) ? harvest(sampler) : emulate(sampler);
 }

@@ -107,8 +107,8 @@ uint32_t store_voltage(const struct store *store, const struct store_flow *flow)
 }
 
 /* The current that power_fW_n8 drives: P / V, V from the quadratic in the header. */
-static FX_APART uint64_t power_current(struct store *s, uint64_t power_fW_n8, bool is_charging,
-                                       uint32_t V_uV_n8)
+static uint64_t power_current(struct store *s, uint64_t power_fW_n8, bool is_charging,
+                              uint32_t V_uV_n8)
 {
     uint64_t square_n16 = fx_mul_u32(V_uV_n8, V_uV_n8);
     uint64_t four_PR_n16 = fx_mul_shift(power_fW_n8, s->R_kOhm_n28, 18); /* n36 - n16 - 2 */

@@ -27,10 +27,11 @@ void vsource_init(struct vsource *source, const struct vsource_params *params)
 /* Into the store, as a sum with 2^31; rounded to nearest, limited. */
 static uint32_t offset_current(const struct store *store)
 {
-    uint32_t I_nA = fx_high(fx_add_u64(store->I_taken_nA_n32, 1u << 31));
-    uint32_t limited_nA = fx_min_u32(I_nA, CURRENT_ZERO - 1u);
+    uint32_t I_nA = fx_min_u32(fx_high(store->I_taken_nA_n32), CURRENT_ZERO - 1u)
+                    + (fx_low(store->I_taken_nA_n32) >> 31);
 
-    return store->is_charging ? CURRENT_ZERO + limited_nA : CURRENT_ZERO - limited_nA;
+    I_nA = fx_min_u32(I_nA, CURRENT_ZERO - 1u);
+    return store->is_charging ? CURRENT_ZERO + I_nA : CURRENT_ZERO - I_nA;
 }
 
 /* Charging the output capacitor takes a current (no buck: up to the store's voltage less the
@@ -102,26 +103,26 @@ void vsource_prepare(struct vsource *source, struct store_flow *flow)
 
 void vsource_accept(const struct vsource *source, struct store_flow *flow)
 {
-    if (vsource_is_ahead(source)) {
-        flow->charge_fW_n8 = source->converter.P_input_fW_n8;
-    }
+    flow->charge_fW_n8 = source->converter.P_input_fW_n8;
 }
 
-static void step_source(struct vsource *source, uint32_t I_out_nA, struct store_flow *flow)
+static void step_source(struct vsource *source, uint32_t flags, uint32_t I_out_nA,
+                        struct store_flow *flow)
 {
     struct converter *converter = &source->converter;
+    uint32_t V_mid_uV = 0;
 
     converter_output(converter, I_out_nA, flow);
-    if (!vsource_is_ahead(source)) {
+    if ((flags & VSOURCE_HAS_BOOST) == 0) {
         converter_feed(converter, &source->store, flow);
     }
-    if (has_store(source)) {
+    V_mid_uV = converter->V_mid_uV;
+    if ((flags & VSOURCE_HAS_STORE) != 0) {
         store_step(&source->store, flow);
-        converter_update(converter, limited_V_mid(source));
-    } else {
-        converter_update(converter, converter->V_mid_uV);
+        V_mid_uV = limited_V_mid(source);
     }
-    if ((source->params->converter.flags & VSOURCE_HAS_FEEDBACK) != 0) {
+    converter_update(converter, V_mid_uV);
+    if ((flags & VSOURCE_HAS_FEEDBACK) != 0) {
         source->harvester.set_uV = converter->V_request_uV;
     }
 }
@@ -131,11 +132,12 @@ void vsource_convert(struct vsource *source, struct store_flow *flow, uint32_t c
 {
     const struct vsource_params *p = source->params;
     const struct converter *converter = &source->converter;
+    uint32_t flags = p->converter.flags;
     uint32_t V_supply_uV = 0;
 
     output->I_out_nA = calib_current_from_code(&p->adc_current, current_code, &source->residue);
     output->is_starting = source->start_power_n > 0;
-    step_source(source, output->is_starting ? 0 : output->I_out_nA, flow);
+    step_source(source, flags, output->is_starting ? 0 : output->I_out_nA, flow);
     V_supply_uV = converter->V_out_uV;
     if (output->is_starting) {
         source->start_power_n--;
@@ -145,17 +147,21 @@ void vsource_convert(struct vsource *source, struct store_flow *flow, uint32_t c
     output->V_mid_uV = converter->V_mid_uV;
     output->V_harvest_uV = source->point.voltage_uV;
     output->I_harvest_nA = source->point.current_nA;
-    output->I_mid_offset_nA = has_store(source) ? offset_current(&source->store) : CURRENT_ZERO;
     output->is_on = converter->is_on;
     output->is_power_good = converter->is_power_good;
     output->is_clamped = vsource_is_clamped(source);
     output->is_gpio_muted = V_supply_uV < p->converter.V_output_log_gpio_uV;
     output->target_code = V_supply_uV == 0 ? 0 : calib_to_code(&p->dac_target, V_supply_uV);
-    output->aux_code = p->converter.aux_mode == VSOURCE_AUX_OFF
-                           ? 0
-                           : calib_to_code(&p->dac_aux, aux_uV(source, V_supply_uV));
-    output->is_saturated = current_code >= CALIB_ADC_MAX || output->target_code >= CALIB_DAC_MAX
-                           || (has_store(source) && source->store.is_exhausted);
+    output->has_aux = p->converter.aux_mode != VSOURCE_AUX_OFF;
+    output->aux_code =
+        output->has_aux ? calib_to_code(&p->dac_aux, aux_uV(source, V_supply_uV)) : 0;
+    output->is_saturated =
+        current_code >= CALIB_ADC_MAX || output->target_code >= CALIB_DAC_MAX;
+    output->I_mid_offset_nA = CURRENT_ZERO;
+    if ((flags & VSOURCE_HAS_STORE) != 0) {
+        output->I_mid_offset_nA = offset_current(&source->store);
+        output->is_saturated |= source->store.is_exhausted;
+    }
 }
 
 void vsource_step(struct vsource *source, struct curve_point input, uint32_t current_code,
@@ -165,6 +171,8 @@ void vsource_step(struct vsource *source, struct curve_point input, uint32_t cur
 
     vsource_harvest(source, input);
     vsource_prepare(source, &flow);
-    vsource_accept(source, &flow);
+    if (vsource_is_ahead(source)) {
+        vsource_accept(source, &flow);
+    }
     vsource_convert(source, &flow, current_code, output);
 }

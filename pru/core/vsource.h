@@ -30,13 +30,14 @@ struct vsource {
  * cause is measured in the next sample. */
 struct vsource_output {
     uint32_t target_code;
-    uint32_t aux_code;
+    uint32_t aux_code;        /* if has_aux */
     uint32_t V_out_uV;        /* as the converter wants it */
     uint32_t V_mid_uV;        /* terminals of the store; the input's voltage without one */
     uint32_t I_mid_offset_nA; /* into the store, + 2^31 */
     uint32_t I_out_nA;        /* the target's, calibrated */
     uint32_t V_harvest_uV;    /* what the harvester handed on */
     uint32_t I_harvest_nA;
+    bool has_aux;
     bool is_on;
     bool is_power_good;
     bool is_gpio_muted;
@@ -55,18 +56,19 @@ void vsource_harvest(struct vsource *source, struct curve_point input);
 /* What flows whatever harvester and target do; before or after vsource_harvest. */
 void vsource_prepare(struct vsource *source, struct store_flow *flow);
 
-/* After both: takes over what vsource_harvest has left, as far as it can by now. */
-void vsource_accept(const struct vsource *source, struct store_flow *flow);
-
-/* Whether the next vsource_harvest may follow vsource_accept; its point and is_clamped are the
- * next sample's then. Otherwise it has to wait for vsource_convert, which looks at the last
- * one's results or changes what it begins with. */
+/* Whether the next vsource_harvest may follow vsource_accept; output's V_harvest, I_harvest and
+ * is_clamped are the next sample's then. Otherwise it has to wait for vsource_convert, which
+ * looks at the last one's results or changes what it begins with. */
 static inline bool vsource_is_ahead(const struct vsource *source)
 {
     return (source->params->converter.flags & VSOURCE_HAS_BOOST) != 0;
 }
 
-/* Whether that point lies outside the input's efficiency table. */
+/* After vsource_harvest and vsource_prepare, if vsource_is_ahead: takes over what the former
+ * has left. */
+void vsource_accept(const struct vsource *source, struct store_flow *flow);
+
+/* Whether the point lies outside the input's efficiency table. */
 static inline bool vsource_is_clamped(const struct vsource *source)
 {
     return source->converter.is_clamped;

@@ -28,7 +28,8 @@ enum {
 static uint32_t trigger_tick;
 
 static struct {
-    uint32_t code; /* of the ADC, and how often it came in a row */
+    uint32_t code; /* of the ADC, the one before, and how often it came in a row */
+    uint32_t code_before;
     uint32_t n_equal;
 } adc;
 
@@ -45,7 +46,6 @@ uint32_t sample_io_adc_current(const struct sample_io *io)
     (void)io;
     ads8691_await(trigger_tick);
     code = spi_read_18(CAPE_CS_EMU_ADC);
-    adc.n_equal = code == adc.code ? adc.n_equal + 1 : 0;
     adc.code = code;
     return code;
 }
@@ -104,6 +104,12 @@ static void converters_start(void)
         dac8562_write(CAPE_CS_HRV_DAC, DAC8562_POWER_DOWN);
     }
     dac8562_start(CAPE_CS_EMU_DAC);
+}
+
+static void adcs_count(void)
+{
+    adc.n_equal = adc.code == adc.code_before ? adc.n_equal + 1 : 0;
+    adc.code_before = adc.code;
 }
 
 static void adcs_check(struct link *link, uint32_t n_equal)

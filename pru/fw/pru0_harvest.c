@@ -23,7 +23,8 @@ enum {
 
 struct adc_watch {
     uint32_t code;
-    uint32_t n_equal;
+    uint32_t code_before;
+    uint32_t n_equal; /* how often that came in a row */
 };
 
 static uint32_t trigger_tick;
@@ -39,7 +40,6 @@ static uint32_t read_adc(uint32_t cs, struct adc_watch *watch)
 
     ads8691_await(trigger_tick);
     code = spi_read_18(cs);
-    watch->n_equal = code == watch->code ? watch->n_equal + 1 : 0;
     watch->code = code;
     return code;
 }
@@ -68,6 +68,18 @@ void sample_io_power_good(const struct sample_io *io, bool is_good)
 {
     (void)io;
     (void)is_good; /* PRU1 drives it, and it stays low */
+}
+
+static void count_equal(struct adc_watch *watch)
+{
+    watch->n_equal = watch->code == watch->code_before ? watch->n_equal + 1 : 0;
+    watch->code_before = watch->code;
+}
+
+static void adcs_count(void)
+{
+    count_equal(&adcs.voltage);
+    count_equal(&adcs.current);
 }
 
 static uint32_t adcs_find_silent(void)

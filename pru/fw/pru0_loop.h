@@ -6,6 +6,7 @@
  *     trigger_tick             low word of the last trigger
  *     converters_start()       DACs
  *     adcs_find_silent()       starts the ADCs: 0, or the enum pru_adc of one that does not
+ *     adcs_count()             counts equal codes, behind a sample
  *     adcs_check()             looks after ADCs that gave so many equal codes in a row; takes
  *                              CHECK_TICKS when they are sound
  */
@@ -54,8 +55,9 @@ static void take_sample(struct link *link)
     if (sampler_take(&link->sampler, tick)) {
         hardware_announce();
     }
-    link->sample_ticks = hardware_ticks() - trigger_tick;
+    shm_store_u32(&link->sample_ticks, hardware_ticks() - trigger_tick);
     shm_store_u32(&link->done_seq, seq);
+    adcs_count();
 }
 
 /* What PRU1 wants of the converters, and of power-good where that is a pin of PRU0. */

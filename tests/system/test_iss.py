@@ -47,13 +47,6 @@ def samples_of(flock, name, prefix):
         return {key: file["data"][key][:] for key in ("voltage", "current")}
 
 
-def is_late(path):
-    """The firmware took longer than 10 us a sample, and the node said so: its instants are off, the
-    samples are what they should be."""
-    with h5py.File(path, "r") as file:
-        return "does not keep up" in file.attrs["remarks"]
-
-
 def run_both(flock):
     """Harvest and emulation on a flock; the samples of each node."""
     done = flock.run(HARVEST)
@@ -64,9 +57,6 @@ def run_both(flock):
     for name in flock.names:
         for prefix, mode in (("hrv_day_", "harvester"), ("emu_replay_", "emulator")):
             path = flock.file_of(name, prefix)
-            if is_late(path):
-                print(f"figure: {name}, {mode}: the firmware does not keep up")
-                continue
             check_file(path, round(SECONDS * SAMPLE_RATE_HZ), mode)
             check_truth(flock, path, name, prefix[4:])
     return {(name, prefix): samples_of(flock, name, prefix)

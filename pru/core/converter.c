@@ -175,64 +175,71 @@ void converter_output(struct converter *converter, uint32_t I_out_nA, struct sto
     flow->discharge_fW_n8 = fx_add_u64(flow->discharge_fW_n8, converter->P_output_fW_n8);
 }
 
-static void check_thresholds(struct converter *c)
+/* Whether the output is on, after a check. */
+static bool check_thresholds(struct converter *c, uint32_t V_mid_uV)
 {
     const struct vsource_converter *p = c->params;
 
     if (c->is_on) {
-        c->is_on = c->V_mid_uV >= p->V_disable_uV;
-    } else if (c->V_mid_uV >= p->V_enable_uV) {
-        c->is_on = true;
-        c->output_charge_n = p->output_charge_n;
-        c->output_charge_uV = fx_sub_u32(c->V_mid_uV, p->V_buck_drop_uV);
+        return V_mid_uV >= p->V_disable_uV;
     }
+    if (V_mid_uV < p->V_enable_uV) {
+        return false;
+    }
+    c->output_charge_n = p->output_charge_n;
+    c->output_charge_uV = fx_sub_u32(V_mid_uV, p->V_buck_drop_uV);
+    return true;
 }
 
-static void check_power_good(struct converter *c)
+static bool check_power_good(const struct converter *c, uint32_t V_mid_uV, bool is_on)
 {
-    bool is_high = c->is_on && c->V_mid_uV >= c->params->V_pwr_good_enable_uV;
-    bool is_low = !c->is_on || c->V_mid_uV <= c->params->V_pwr_good_disable_uV;
+    bool is_high = false;
+    bool is_low = false;
 
-    if (c->is_power_good) {
-        c->is_power_good = is_high || !is_low;
-    } else {
-        c->is_power_good = is_high && !is_low;
+    if (!is_on) {
+        return false;
     }
+    is_high = V_mid_uV >= c->params->V_pwr_good_enable_uV;
+    is_low = V_mid_uV <= c->params->V_pwr_good_disable_uV;
+    return c->is_power_good ? is_high || !is_low : is_high && !is_low;
 }
 
-static void set_output(struct converter *c)
+/* The output's voltage, and whether it is regulated. */
+static bool set_output(struct converter *c, uint32_t V_mid_uV, bool is_on)
 {
     const struct vsource_converter *p = c->params;
 
-    c->is_regulated = false;
-    if (!c->is_on && c->startup_drain_n == 0) {
+    if (!is_on && c->startup_drain_n == 0) {
         c->V_out_uV = 0;
-        return;
+        return false;
     }
-    if (has(c, VSOURCE_HAS_BUCK)
-        && c->V_mid_uV > fx_add_u32(p->V_output_uV, p->V_buck_drop_uV)) {
+    if (has(c, VSOURCE_HAS_BUCK) && V_mid_uV > fx_add_u32(p->V_output_uV, p->V_buck_drop_uV)) {
         c->V_out_uV = p->V_output_uV;
-        c->is_regulated = true;
-    } else {
-        c->V_out_uV = fx_sub_u32(c->V_mid_uV, p->V_buck_drop_uV);
+        return true;
     }
+    c->V_out_uV = fx_sub_u32(V_mid_uV, p->V_buck_drop_uV);
+    return false;
 }
 
 void converter_update(struct converter *converter, uint32_t V_mid_uV)
 {
     const struct vsource_converter *p = converter->params;
-    bool is_check = false;
+    bool is_on = converter->is_on;
+    uint32_t count = converter->check_count + 1;
+    bool is_check = count >= p->check_interval_n;
 
     converter->V_mid_uV = V_mid_uV;
-    converter->output_charge_n = fx_sub_u32(converter->output_charge_n, 1);
-    converter->check_count++;
-    is_check = converter->check_count >= p->check_interval_n;
+    if (converter->output_charge_n != 0) {
+        converter->output_charge_n--;
+    }
     if (is_check) {
-        converter->check_count = 0;
-        check_thresholds(converter);
+        count = 0;
+        is_on = check_thresholds(converter, V_mid_uV);
+        converter->is_on = is_on;
     }
+    converter->check_count = count;
     if (is_check || has(converter, VSOURCE_PG_IMMEDIATE)) {
-        check_power_good(converter);
+        converter->is_power_good = check_power_good(converter, V_mid_uV, is_on);
     }
-    set_output(converter);
+    converter->is_regulated = set_output(converter, V_mid_uV, is_on);
 }

@@ -57,7 +57,7 @@ static struct position find_current(uint32_t current_nA, uint32_t log2, bool is_
     return nearest;
 }
 
-static FX_APART uint32_t mix_row(const uint32_t *row, struct position at)
+static uint32_t mix_row(const uint32_t *row, struct position at)
 {
     return at.fraction_n32 == 0 ? row[at.entry] : fx_mix(&row[at.entry], at.fraction_n32);
 }

@@ -24,9 +24,11 @@
 /* A function that keeps its registers for itself: what a PRU's image calls once would become
  * part of its caller, which then wants more than there are. */
 #ifdef __PRU__
-#    define FX_APART __attribute__((noinline))
+#    define FX_APART  __attribute__((noinline))
+#    define FX_INLINE static inline __attribute__((always_inline))
 #else
 #    define FX_APART
+#    define FX_INLINE static inline
 #endif
 
 #ifdef __PRU__
@@ -178,11 +180,12 @@ static inline uint64_t fx_mul_high(uint64_t a, uint32_t b)
 }
 
 /* value x scale */
-static inline uint64_t fx_scale(uint64_t value, struct vsource_scale scale)
+FX_INLINE uint64_t fx_scale(uint64_t value, struct vsource_scale scale)
 {
     return fx_mul_shift(value, scale.mantissa, scale.shift);
 }
 
+#ifndef __PRU__
 /* 1 / value as mantissa (top bit set) and shift (32 to 63), so that x / value = fx_scale(x,
  * it). By interpolated table and a Newton step; relative error below 2^-29, never too much. 0
  * is taken for 1. */
@@ -190,5 +193,6 @@ struct vsource_scale fx_reciprocal(uint32_t value);
 
 /* Square root, rounded down, or one less. */
 uint32_t fx_sqrt_u64(uint64_t value);
+#endif
 
 #endif

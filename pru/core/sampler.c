@@ -107,14 +107,11 @@ static void count_underrun(struct sampler *s)
 }
 
 /* Once the harvester has chosen where to operate. */
-static inline void accept_input(struct sampler *s)
+static inline __attribute__((always_inline)) void accept_input(struct sampler *s)
 {
     sampler_await_input(s);
     if (s->lacks_input != 0) {
         count_underrun(s);
-    }
-    if (vsource_is_clamped(&s->source)) {
-        count_clamped(s);
     }
 }
 
@@ -130,6 +127,9 @@ static inline uint32_t read_current(struct sampler *s, struct store_flow *flow)
     if (is_ahead) {
         accept_input(s);
         vsource_accept(&s->source, flow);
+        if (vsource_is_clamped(&s->source)) { /* only a boost stage clamps */
+            count_clamped(s);
+        }
         sampler_release_input(s);
     }
     code = sample_io_adc_current(s->io);

@@ -43,6 +43,7 @@ SLOW_READS = {("sampler_take_input", "8"): 28}
 TURNS = {"fx_mul_shift_any": (2, 5)}
 BRANCHES = re.compile(r"qb(eq|ne|lt|gt|le|ge|bs|bc|a)$|jmp$")
 IEP = range(0x2E000, 0x2F000)
+IEP_CONSTANT = "26"  # of the constants table
 CARRY_USERS = {"adc", "suc", "rsc"}
 CARRY_SETTERS = {"add", "sub", "rsb", "adc", "suc", "rsc"}
 
@@ -87,6 +88,8 @@ def read_cost(function, words, known):
     if slow is not None:
         return slow
     address = known.get(words[1])
+    if words[1] == IEP_CONSTANT:
+        return 12
     if address is not None and words[2].isdigit() and address + int(words[2]) in IEP:
         return 12
     return 2 + words_of(words)

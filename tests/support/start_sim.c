@@ -81,15 +81,17 @@ static void print_errors(struct world_starts *starts)
 {
     const int64_t *errors_ns = starts->errors_ns;
     size_t n = starts->n_errors;
+    size_t middle = n / 2;
+    size_t late = n - 1 - n / 100;
 
-    qsort(starts->errors_ns, n, sizeof(*errors_ns), compare);
     if (n == 0) {
         return;
     }
+    qsort(starts->errors_ns, n, sizeof(*errors_ns), compare);
     printf("figure: clocks within %lld us: start error p50 %.1f us, p99 %.1f us, max %.1f us "
            "(%zu starts; left out: %llu behind a step of the clock)\n",
-           (long long)(starts->clock_error_ns / NS_PER_US), (double)errors_ns[n / 2] / 1e3,
-           (double)errors_ns[n - 1 - n / 100] / 1e3, (double)errors_ns[n - 1] / 1e3, n,
+           (long long)(starts->clock_error_ns / NS_PER_US), (double)errors_ns[middle] / 1e3,
+           (double)errors_ns[late] / 1e3, (double)errors_ns[n - 1] / 1e3, n,
            (unsigned long long)starts->n_stepped);
 }
 

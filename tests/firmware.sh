@@ -32,6 +32,14 @@ part "pins of the target" "$build/tests/unit/test_fw_pins"
 objdump=$(sh pru/toolchain.sh --find)objdump
 part "looks of cape 2.4, bound" python3 tests/pru_bound.py "$objdump" "$build/pru/fw/pru1-24.elf" 40
 part "looks of cape 2.5, bound" python3 tests/pru_bound.py "$objdump" "$build/pru/fw/pru1-25.elf" 60
+tools=$(sh pru/toolchain.sh --find)
+part "longest way of a sample, bound" python3 tests/pru_sample_bound.py "$tools" "$build/pru/fw" tests/bench/fw_cycles.txt
+# one that took longer than the bound must fail
+echo 'emulate planted samples 9999 9999 9999 0 0 0
+harvest planted - 9999 9999 9999 0 0 0' >"$build/planted.txt"
+part "a bound that does not hold is seen" sh -c \
+    '! python3 tests/pru_sample_bound.py "$@" >"$3.out" && grep -q "longer than its bound" "$3.out"' - \
+    "$tools" "$build/pru/fw" "$build/planted.txt"
 part "digest on the PRU" sh tests/pru_bits.sh "$build/tests/bits_make"
 part "cycles and sizes" python3 tests/bench/fw_cycles.py "$build"
 part "board iss" "$build/tests/unit/test_board_iss"

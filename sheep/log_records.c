@@ -24,12 +24,6 @@ struct reduction {
     struct decimator decimator;
 };
 
-/* Of a stream with times of its own, UTC; {0}: nothing. */
-struct stretch {
-    uint64_t first_ns;
-    uint64_t last_ns;
-};
-
 struct log_records {
     struct log_sink *sink; /* a loan */
     struct rlog_deflate *deflate;
@@ -40,9 +34,8 @@ struct log_records {
     bool has_only_overview;
     bool is_patient;
     uint64_t n_edges_dropped;
-    struct log_lost_rows lost_rows;
-    struct stretch lost[RLOG_N_STREAMS]; /* of them, what no gap says yet */
-    int64_t T_ns;                        /* of START, which comes before any row */
+    struct log_lost_rows lost_rows; /* all of them; stretches: what no gap says yet */
+    int64_t T_ns;                   /* of START, which comes before any row */
     uint32_t n_records;
 };
 
@@ -82,20 +75,28 @@ static bool is_short_of_memory(const struct log_records *records, unsigned limit
 void log_lost_rows_add(struct log_lost_rows *lost, const struct rlog_record_header *header,
                        uint64_t count)
 {
-    if (lost->count == 0) {
-        lost->first = header->first;
-    }
+    lost->first_ns = lost->count == 0 ? header->first : lost->first_ns;
     lost->count += count;
+    if (header->stream < RLOG_N_STREAMS) {
+        struct log_lost_stretch *stretch = &lost->streams[header->stream];
+
+        stretch->first_ns = stretch->first_ns == 0 ? header->first : stretch->first_ns;
+        stretch->last_ns = header->first;
+    }
 }
 
-static void note_lost_row(struct log_records *records, const struct rlog_record_header *header)
+void log_records_lose_rows(struct log_records *records, const struct log_lost_rows *lost)
 {
-    log_lost_rows_add(&records->lost_rows, header, 1);
-    if (header->stream < RLOG_N_STREAMS) {
-        struct stretch *lost = &records->lost[header->stream];
+    struct log_lost_rows *sum = &records->lost_rows;
 
-        lost->first_ns = lost->first_ns == 0 ? header->first : lost->first_ns;
-        lost->last_ns = header->first;
+    sum->first_ns = sum->count == 0 ? lost->first_ns : sum->first_ns;
+    sum->count += lost->count;
+    for (unsigned i = 0; i < RLOG_N_STREAMS; i++) {
+        if (lost->streams[i].first_ns != 0) {
+            sum->streams[i].first_ns = sum->streams[i].first_ns == 0 ? lost->streams[i].first_ns
+                                                                     : sum->streams[i].first_ns;
+            sum->streams[i].last_ns = lost->streams[i].last_ns;
+        }
     }
 }
 
@@ -110,7 +111,7 @@ static uint64_t sample_at(const struct log_records *records, uint64_t utc_ns)
 static void put_lost_rows(struct log_records *records)
 {
     for (uint32_t i = 0; i < RLOG_N_STREAMS; i++) {
-        struct stretch *lost = &records->lost[i];
+        struct log_lost_stretch *lost = &records->lost_rows.streams[i];
         struct rlog_gap gap = { .first_sample = sample_at(records, lost->first_ns),
                                 .cause = RLOG_GAP_QUEUE,
                                 .stream = i };
@@ -124,7 +125,7 @@ static void put_lost_rows(struct log_records *records)
         gap.n_samples = lost->last_ns < lost->first_ns
                             ? 1
                             : sample_at(records, lost->last_ns) - gap.first_sample + 1;
-        *lost = (struct stretch){ 0 };
+        *lost = (struct log_lost_stretch){ 0 };
         log_records_put(records, &header, &gap, sizeof(gap));
     }
 }
@@ -133,7 +134,7 @@ void log_records_row(struct log_records *records, const struct rlog_record_heade
                      const void *payload, size_t size)
 {
     if (is_short_of_memory(records, DROP_ROWS_PERCENT)) {
-        note_lost_row(records, header);
+        log_lost_rows_add(&records->lost_rows, header, 1);
         return;
     }
     put_lost_rows(records);
@@ -248,24 +249,22 @@ void log_records_flush(struct log_records *records)
     }
 }
 
-static void remark_lost_rows(struct log_records *records, const struct log_lost_rows *before)
+static void remark_lost_rows(struct log_records *records)
 {
-    const struct log_lost_rows *first = before->count != 0 ? before : &records->lost_rows;
-    struct rlog_record_header header = { .type = RLOG_REMARK, .first = first->first };
+    struct rlog_record_header header = { .type = RLOG_REMARK,
+                                         .first = records->lost_rows.first_ns };
     char text[LOG_WORKER_INLINE];
-    uint64_t count = before->count + records->lost_rows.count;
 
-    if (count != 0) {
+    if (records->lost_rows.count != 0) {
         snprintf(
             text, sizeof(text),
             "storage or processor was slow: %llu records of monitors found no room and are missing",
-            (unsigned long long)count);
+            (unsigned long long)records->lost_rows.count);
         log_records_put(records, &header, text, strlen(text));
     }
 }
 
-void log_records_finish(struct log_records *records, const struct log_lost_rows *before,
-                        struct rlog_end *end)
+void log_records_finish(struct log_records *records, struct rlog_end *end)
 {
     for (unsigned i = 0; i < PRU_BLOCK_ARRAYS; i++) {
         if (records->reductions[i] != NULL) {
@@ -276,7 +275,7 @@ void log_records_finish(struct log_records *records, const struct log_lost_rows 
         }
     }
     put_lost_rows(records);
-    remark_lost_rows(records, before);
+    remark_lost_rows(records);
     end->n_edges -= records->n_edges_dropped;
     end->n_records = records->n_records + 1; /* END itself */
 }

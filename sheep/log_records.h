@@ -26,11 +26,17 @@ void log_records_destroy(struct log_records **records);
 void log_records_put(struct log_records *records, const struct rlog_record_header *header,
                      const void *payload, size_t size);
 
-/* Rows of monitors that found no room. */
+/* Rows of monitors that found no room; times as their records have them, UTC in ns. */
 struct log_lost_rows {
     uint64_t count;
-    uint64_t first; /* as the record of the first one has it, or of the next: UTC in ns */
+    uint64_t first_ns;
+    struct log_lost_stretch {
+        uint64_t first_ns; /* 0: nothing of this stream */
+        uint64_t last_ns;
+    } streams[RLOG_N_STREAMS];
 };
+
+/* `count` of them, the row of this header or what was lost in front of it. */
 void log_lost_rows_add(struct log_lost_rows *lost, const struct rlog_record_header *header,
                        uint64_t count);
 
@@ -38,6 +44,9 @@ void log_lost_rows_add(struct log_lost_rows *lost, const struct rlog_record_head
  * dropped is a gap of its stream, once rows are taken again, or at the end. */
 void log_records_row(struct log_records *records, const struct rlog_record_header *header,
                      const void *payload, size_t size);
+
+/* Rows that were lost before they got here: told like those that are dropped here. */
+void log_records_lose_rows(struct log_records *records, const struct log_lost_rows *lost);
 
 /* header: stream, first and count of the samples. */
 void log_records_chunk(struct log_records *records, const struct rlog_record_header *header,
@@ -55,9 +64,8 @@ void log_records_edges(struct log_records *records, const struct log_edges *edge
 /* Rows and overviews that are complete. */
 void log_records_flush(struct log_records *records);
 
-/* All that is left, and a remark when rows were dropped here or, so many, before; corrects *end
- * by what was dropped, and counts the records, END included. */
-void log_records_finish(struct log_records *records, const struct log_lost_rows *before,
-                        struct rlog_end *end);
+/* All that is left, and a remark when rows were lost; corrects *end by what was dropped, and
+ * counts the records, END included. */
+void log_records_finish(struct log_records *records, struct rlog_end *end);
 
 #endif

@@ -23,6 +23,7 @@ enum {
 enum job_kind {
     JOB_RECORD,
     JOB_ROW,
+    JOB_LOST_ROWS, /* its payload: struct log_lost_rows */
     JOB_CHUNK,
     JOB_EDGES,
     JOB_SYNC,
@@ -55,9 +56,11 @@ struct log_worker {
     struct buffer_pool edges;
     uint32_t *chunk_memory;
     struct gpio_edge *edge_memory;
-    struct log_lost_rows refused_rows; /* main thread; worker once that said finish */
+    struct log_lost_rows refused_rows; /* main thread; what the worker was not told yet */
     struct rlog_end end;               /* worker; main thread once the sink is finished */
 };
+
+_Static_assert(sizeof(struct log_lost_rows) <= LOG_WORKER_INLINE, "fits into a job");
 
 /* ---- the worker's thread ---- */
 
@@ -69,10 +72,18 @@ static void write_edges(struct log_worker *worker, const struct job *job)
     log_records_edges(worker->records, &edges);
 }
 
+static void lose_rows(struct log_worker *worker, const struct job *job)
+{
+    struct log_lost_rows lost;
+
+    memcpy(&lost, job->inline_payload, sizeof(lost));
+    log_records_lose_rows(worker->records, &lost);
+}
+
 static void finish(struct log_worker *worker, const struct job *job)
 {
     memcpy(&worker->end, job->inline_payload, sizeof(worker->end));
-    log_records_finish(worker->records, &worker->refused_rows, &worker->end);
+    log_records_finish(worker->records, &worker->end);
     log_sink_finish(worker->sink, &worker->end);
 }
 
@@ -82,6 +93,9 @@ static bool do_job(struct log_worker *worker, const struct job *job)
     switch (job->kind) {
     case JOB_ROW:
         log_records_row(worker->records, &job->header, job->inline_payload, job->size);
+        return true;
+    case JOB_LOST_ROWS:
+        lose_rows(worker, job);
         return true;
     case JOB_RECORD:
         log_records_put(worker->records, &job->header, job->inline_payload, job->size);
@@ -322,6 +336,21 @@ bool log_worker_put(struct log_worker *worker, const struct rlog_record_header *
     return put_inline(worker, JOB_RECORD, header, payload, size);
 }
 
+/* In front of the row that is taken again, or of the end: a gap lies where it was. */
+static void tell_refused_rows(struct log_worker *worker)
+{
+    struct job *job = NULL;
+
+    if (worker->refused_rows.count == 0) {
+        return;
+    }
+    job = next_job_patiently(worker);
+    job->kind = JOB_LOST_ROWS;
+    memcpy(job->inline_payload, &worker->refused_rows, sizeof(worker->refused_rows));
+    put_job(worker);
+    memset(&worker->refused_rows, 0, sizeof(worker->refused_rows));
+}
+
 bool log_worker_put_row(struct log_worker *worker, const struct rlog_record_header *header,
                         const void *payload, size_t size)
 {
@@ -329,6 +358,7 @@ bool log_worker_put_row(struct log_worker *worker, const struct rlog_record_head
         log_lost_rows_add(&worker->refused_rows, header, 1);
         return false;
     }
+    tell_refused_rows(worker);
     return put_inline(worker, JOB_ROW, header, payload, size);
 }
 
@@ -346,8 +376,10 @@ void log_worker_sync(struct log_worker *worker)
 
 void log_worker_finish(struct log_worker *worker, const struct rlog_end *end)
 {
-    struct job *job = next_job_patiently(worker);
+    struct job *job = NULL;
 
+    tell_refused_rows(worker);
+    job = next_job_patiently(worker);
     job->kind = JOB_FINISH;
     memcpy(job->inline_payload, end, sizeof(*end));
     put_job(worker);

@@ -62,8 +62,8 @@ void log_worker_put_edges(struct log_worker *worker, struct gpio_edge *edges, ui
 bool log_worker_put(struct log_worker *worker, const struct rlog_record_header *header,
                     const void *payload, size_t size);
 
-/* As log_worker_put for rows of monitors, which are dropped first when memory is short; a
- * remark at the end says how many. */
+/* As log_worker_put for rows of monitors, which are dropped first when memory is short:
+ * a gap of their stream, and a remark at the end says how many. */
 bool log_worker_put_row(struct log_worker *worker, const struct rlog_record_header *header,
                         const void *payload, size_t size);
 

@@ -68,11 +68,10 @@ static void begin(struct fixture *f)
 
 static struct rlog_end finish(struct fixture *f, uint64_t n_edges)
 {
-    static const struct log_lost_rows NONE;
     struct rlog_end end = { .n_edges = n_edges };
     struct log_sink_status status = { 0 };
 
-    log_records_finish(f->records, &NONE, &end);
+    log_records_finish(f->records, &end);
     log_sink_finish(f->sink, &end);
     while (!status.is_finished) {
         log_bench_wait(&f->bench);

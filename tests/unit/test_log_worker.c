@@ -437,13 +437,15 @@ static void test_samples_wait_for_the_disk(void **state)
 
 /* The worker waits for the disk, its jobs run out: rows are refused, what else is small is not.
  */
-static void test_rows_that_are_refused_are_counted(void **state)
+static void test_rows_that_are_refused_are_counted_and_a_gap(void **state)
 {
     struct fixture *f = *state;
     struct rlog_record_header row = { .type = RLOG_ROW, .stream = RLOG_STREAM_PTP, .first = 9 };
     struct rlog_record_header text = { .type = RLOG_TEXT, .stream = RLOG_STREAM_UART };
+    struct rlog_record_header late = { .type = RLOG_ROW, .stream = RLOG_STREAM_SYS_UTIL };
     const struct log_record *remark = NULL;
     unsigned n_refused = 0;
+    unsigned n_gaps = 0;
     char wanted[96];
 
     begin(f);
@@ -457,6 +459,10 @@ static void test_rows_that_are_refused_are_counted(void **state)
         n_refused += !log_worker_put_row(f->worker, &row, "12345678", 8);
     }
     assert_in_range(n_refused, 500, 900);
+    for (uint64_t i = 0; i < 3; i++) { /* none of these gets as far as the worker */
+        late.first = 500000 + i * 20000;
+        assert_false(log_worker_put_row(f->worker, &late, "12345678", 8));
+    }
     assert_true(log_worker_put(f->worker, &text, "x", 1));
     disk_fault_release_sync();
     log_bench_finish(&f->bench, &f->worker, NULL);
@@ -465,9 +471,20 @@ static void test_rows_that_are_refused_are_counted(void **state)
     assert_non_null(remark);
     assert_int_equal(remark->header.first, 9);
     snprintf(wanted, sizeof(wanted), "storage or processor was slow: %zu records of monitors ",
-             1000 - count(f, RLOG_ROW));
+             1003 - count(f, RLOG_ROW));
     assert_true(1000 - count(f, RLOG_ROW) >= n_refused);
     assert_memory_equal(remark->payload, wanted, strlen(wanted));
+    for (size_t i = 0; i < count(f, RLOG_GAP); i++) {
+        struct rlog_gap gap = log_bench_gap(&f->bench, i);
+
+        if (gap.stream == RLOG_STREAM_SYS_UTIL) {
+            n_gaps++;
+            assert_int_equal(gap.cause, RLOG_GAP_QUEUE);
+            assert_int_equal(gap.first_sample, 50);
+            assert_int_equal(gap.n_samples, 5);
+        }
+    }
+    assert_int_equal(n_gaps, 1);
 }
 
 static void test_the_end_counts_all_records(void **state)
@@ -513,7 +530,7 @@ int main(void)
         TEST(test_a_stalled_disk_costs_rows_first),
         TEST(test_a_stalled_disk_costs_edges_next_and_says_so),
         TEST(test_samples_wait_for_the_disk),
-        TEST(test_rows_that_are_refused_are_counted),
+        TEST(test_rows_that_are_refused_are_counted_and_a_gap),
         TEST(test_the_end_counts_all_records),
     };
 

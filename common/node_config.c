@@ -174,7 +174,7 @@ static const struct field record_fields[] = {
     { RECORD("exists",                                            exists, FIELD_ENUM), .default_text = "number", .enums = exists_names,
      .help = "what happens when the name is taken" },
     { RECORD("where", where, FIELD_ENUM), .default_text = "disk", .enums = where_names,
-     .help = "ram: in the node's memory, which must hold all of it, until herd has it" },
+     .help = "ram: in the node's memory, where each 64 MiB stay until herd has them" },
     { RECORD("memory",                                    memory_bytes, FIELD_BYTES), .default_text = "64 MiB", .minimum = 1 << 20,
      .maximum = 1LL << 40, .unit = "B",
      .help = "that the node may use for what is not yet on disk" },

@@ -297,6 +297,8 @@ struct body_fetch {
     uint64_t credit_bytes; /* may be sent before the next FETCH; 0 is a question: DATA of this
                             * place without bytes comes, behind all that was sent before */
     bool manifest;         /* instead: the manifest, whole, in one DATA */
+    bool is_kept; /* segments in front of this one are durable at the sender, whose run it
+                   * is: a node that records in memory may let them go */
 };
 struct body_data {
     char log[PROTO_NAME_SIZE];

@@ -199,9 +199,13 @@ static const struct field body_blink_fields[] = { NEED(body_blink, I64, duration
 SCHEMA(body_blink, "how long the node's lights blink");
 
 static const struct field body_fetch_fields[] = {
-    NEED(body_fetch, STRING, log),   MAY(body_fetch, U64, segment),
-    MAY(body_fetch, U64, offset),    MAY(body_fetch, U64, credit_bytes),
-    MAY(body_fetch, BOOL, manifest), END,
+    NEED(body_fetch, STRING, log),
+    MAY(body_fetch, U64, segment),
+    MAY(body_fetch, U64, offset),
+    MAY(body_fetch, U64, credit_bytes),
+    MAY(body_fetch, BOOL, manifest),
+    MAY(body_fetch, BOOL, is_kept),
+    END,
 };
 SCHEMA(body_fetch, "where to go on reading a log, and how far");
 

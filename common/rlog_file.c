@@ -25,6 +25,14 @@ struct rlog_segment_header rlog_make_segment_header(uint32_t number, const uint8
 int rlog_check_segment_header(const struct rlog_segment_header *header, uint32_t number,
                               struct err *err)
 {
+    static const struct rlog_segment_header EMPTY;
+
+    if (memcmp(header, &EMPTY, sizeof(*header)) == 0) {
+        return err_set(
+            err, ERR_CORRUPT,
+            "segment %u is empty: never written, or given back by a recording in memory",
+            number);
+    }
     if (memcmp(header->magic, RLOG_MAGIC, sizeof(header->magic)) != 0) {
         return err_set(err, ERR_CORRUPT, "segment %u: not a segment of a recording log",
                        number);

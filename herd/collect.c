@@ -31,6 +31,7 @@ struct collect {
     uint64_t window;   /* credit of a FETCH */
     bool has_manifest;
     bool is_complete;
+    bool is_kept; /* see collect_keep */
     /* what was asked for */
     bool is_asked;
     bool is_gap_known; /* asked anew since bytes were found to be lost */
@@ -230,6 +231,7 @@ bool collect_next_fetch(struct collect *collect, int64_t mono_ns, uint64_t avail
     }
     body->segment = collect->segment;
     body->offset = collect->offset;
+    body->is_kept = collect->is_kept;
     if (is_enough_asked(collect)) {
         /* No credit: a question. What is under way may be slow, and would come twice. */
         bool is_due = is_stuck(collect, mono_ns, available);
@@ -347,8 +349,8 @@ int collect_take(struct collect *collect, const struct body_data *body,
     if (body->is_log_end) {
         collect->is_complete = true;
     } else if (body->is_segment_end) {
-        if (collect->fd >= 0 && fdatasync(collect->fd) < 0) {
-            return err_set_errno(err, "%s", collect->folder);
+        if (collect_sync(collect, err) < 0) {
+            return -1;
         }
         next_segment(collect);
     }
@@ -380,6 +382,11 @@ uint64_t collect_received(const struct collect *collect)
 uint64_t collect_repeated(const struct collect *collect)
 {
     return collect->repeated;
+}
+
+void collect_keep(struct collect *collect)
+{
+    collect->is_kept = true;
 }
 
 void collect_set_window(struct collect *collect, uint64_t bytes)

@@ -45,6 +45,10 @@ uint64_t collect_bytes(const struct collect *collect);    /* of the copy */
 uint64_t collect_received(const struct collect *collect); /* by this process, over the wire */
 uint64_t collect_repeated(const struct collect *collect); /* the same, and of no use */
 
+/* The copy is the run's own: each FETCH says that the segments in front are durable here, so
+ * that a node which records in memory lets them go. */
+void collect_keep(struct collect *collect);
+
 /* For a transfer that is held back: between COLLECT_WINDOW_MIN and COLLECT_CREDIT. */
 void collect_set_window(struct collect *collect, uint64_t bytes);
 const char *collect_folder(const struct collect *collect);

@@ -68,6 +68,7 @@ static bool open_copy(struct run *run, size_t i)
         fail_node(run, i, "its log cannot be kept here", err.text);
         return false;
     }
+    collect_keep(node->collect);
     collect_set_window(node->collect, pace_window(run->request->rate,
                                                   run->request->total_rate / run->n_nodes));
     builder_set(run->builder, i, folder, part);

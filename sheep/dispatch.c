@@ -317,12 +317,14 @@ static void on_remove(const struct call *call)
 static void on_fetch(const struct call *call)
 {
     struct agent *agent = call->agent;
+    struct body_fetch body = *PROTO_CONST_BODY(call->message, body_fetch);
     struct err err = { 0 };
 
+    body.is_kept &= call->peer->role == ROLE_OPERATOR && is_current_log(agent, body.log)
+                    && call->message->token.experiment == agent->node.experiment;
     if (call->peer->port != SERVER_BULK) {
         err_set(&err, ERR_INPUT, "FETCH belongs to the bulk port");
-    } else if (log_server_fetch(agent->logs, call->peer->id, &call->message->token,
-                                PROTO_CONST_BODY(call->message, body_fetch), &err)
+    } else if (log_server_fetch(agent->logs, call->peer->id, &call->message->token, &body, &err)
                == 0) {
         agent_pump(agent);
         return;

@@ -3,6 +3,7 @@
 
 #include "common/buf.h"
 #include "common/log.h"
+#include "sheep/log_give_back.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,8 +30,9 @@ struct stream {
     uint64_t offset;
     uint64_t credit;
     bool is_end_sent;
-    bool is_closed; /* it was once, and stays so: nobody has to look it up again */
-    int fd;         /* of `segment`, -1 */
+    bool is_closed;      /* it was once, and stays so: nobody has to look it up again */
+    uint32_t given_back; /* segments in front of it were, on this stream's word */
+    int fd;              /* of `segment`, -1 */
 };
 
 struct log_server {
@@ -97,6 +99,15 @@ void log_server_forget(struct log_server *server, const char *log)
 }
 
 /* ---- FETCH ---- */
+
+static bool is_live(const struct log_server *server, struct stream *stream,
+                    struct rlog_position *durable)
+{
+    if (!stream->is_closed) {
+        stream->is_closed = !server->options.is_live(server->options.arg, stream->log, durable);
+    }
+    return !stream->is_closed;
+}
 
 static struct stream *find_stream(struct log_server *server, const char *peer_id,
                                   const char *log)
@@ -231,6 +242,38 @@ static int send_echo(struct log_server *server, const char *peer_id,
     return 0;
 }
 
+/* Nobody reads what becomes a hole. */
+static void end_readers(struct log_server *server, const struct stream *besides, uint32_t upto)
+{
+    for (size_t i = 0; i < LOG_SERVER_STREAMS; i++) {
+        struct stream *stream = &server->streams[i];
+
+        if (stream != besides && strcmp(stream->log, besides->log) == 0
+            && stream->segment < upto) {
+            log_info("log %s is no longer sent to %s: its segments are given back", stream->log,
+                     stream->peer_id);
+            end_stream(stream);
+        }
+    }
+}
+
+static void give_back(struct log_server *server, struct stream *stream)
+{
+    struct rlog_position durable;
+    uint32_t upto = (uint32_t)stream->asked_segment;
+    struct err err;
+
+    if (!is_live(server, stream, &durable) || upto > durable.segment
+        || upto <= stream->given_back) {
+        return;
+    }
+    end_readers(server, stream, upto);
+    if (log_give_back(stream->folder, stream->given_back, upto, &err) < 0) {
+        log_warn("the memory of log %s is not given back: %s", stream->log, err.text);
+    }
+    stream->given_back = upto;
+}
+
 int log_server_fetch(struct log_server *server, const char *peer_id,
                      const struct proto_token *token, const struct body_fetch *body,
                      struct err *err)
@@ -250,6 +293,14 @@ int log_server_fetch(struct log_server *server, const char *peer_id,
     if (body->segment > UINT32_MAX || body->offset > RLOG_SEGMENT_BYTES) {
         return err_set(err, ERR_INPUT, "log %s has no such place", body->log);
     }
+    if (store_is_in_memory(server->options.store, body->log)
+        && log_is_given_back(folder, (uint32_t)body->segment)) {
+        return err_set(err, ERR_NOT_FOUND,
+                       "segment %" PRIu64
+                       " of log %s is no longer in memory: it was given back "
+                       "when the herd of the run had it",
+                       body->segment, body->log);
+    }
     if (body->credit_bytes == 0) {
         return send_echo(server, peer_id, token, body, err);
     }
@@ -265,6 +316,9 @@ int log_server_fetch(struct log_server *server, const char *peer_id,
     stream->used = ++server->clock;
     stream->token = *token;
     grant(stream, body);
+    if (body->is_kept && store_is_in_memory(server->options.store, body->log)) {
+        give_back(server, stream);
+    }
     return 0;
 }
 
@@ -276,15 +330,6 @@ struct extent {
     bool is_segment_end;
     bool is_log_end;
 };
-
-static bool is_live(const struct log_server *server, struct stream *stream,
-                    struct rlog_position *durable)
-{
-    if (!stream->is_closed) {
-        stream->is_closed = !server->options.is_live(server->options.arg, stream->log, durable);
-    }
-    return !stream->is_closed;
-}
 
 static bool find_extent(struct log_server *server, struct stream *stream, struct extent *extent)
 {

@@ -5,8 +5,9 @@
  * its position on, and what was sent behind that position counts against it. A FETCH that asks
  * for the same or an earlier position starts there anew: its sender lost what was under way. Of
  * a log that grows only durable bytes are served. A FETCH without credit is echoed behind what
- * is under way: its sender then knows whether that was lost. Streams take turns, a piece each,
- * those of a log that grows before those of old ones. One thread.
+ * is under way: its sender then knows whether that was lost. Of a log in memory that grows,
+ * segments which a FETCH says are kept elsewhere are given back. Streams take turns, a piece
+ * each, those of a log that grows before those of old ones. One thread.
  */
 #ifndef SHEEP_LOG_SERVER_H
 #define SHEEP_LOG_SERVER_H
@@ -42,7 +43,8 @@ struct log_server;
 struct log_server *log_server_create(const struct log_server_options *options, struct err *err);
 void log_server_destroy(struct log_server **server);
 
-/* A FETCH of this peer; its token comes back in DATA. */
+/* A FETCH of this peer; its token comes back in DATA. That is_kept may be said by this peer was
+ * checked. */
 MUST_CHECK int log_server_fetch(struct log_server *server, const char *peer_id,
                                 const struct proto_token *token, const struct body_fetch *body,
                                 struct err *err);

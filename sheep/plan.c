@@ -4,6 +4,7 @@
 #include "common/buf.h"
 #include "common/vsource_derive.h"
 #include "common/yaml_doc.h"
+#include "sheep/space.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -179,7 +180,9 @@ int plan_make(struct plan *plan, const struct plan_context *context,
     }
     if (check_source(plan, err) < 0
         || store_check_space(context->store, config->record.where,
-                             plan_bytes(&plan->request.manifest), err)
+                             space_needed(config->record.where == WHERE_RAM,
+                                          plan_bytes(&plan->request.manifest)),
+                             err)
                < 0) {
         return -1;
     }

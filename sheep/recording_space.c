@@ -75,8 +75,10 @@ int recording_check_space(struct recording *recording, struct err *err)
     }
     watch_places(recording, folder);
     if (recording->stop_sample != PRU_NO_STOP) {
-        needed += (unsigned)__builtin_popcount(recording_mask(manifest))
-                  * record_bytes(&manifest->config.record, recording->stop_sample);
+        needed +=
+            space_needed(is_in_memory(recording),
+                         (unsigned)__builtin_popcount(recording_mask(manifest))
+                             * record_bytes(&manifest->config.record, recording->stop_sample));
     }
     if (available < needed) {
         return err_set(err, ERR_NO_SPACE,

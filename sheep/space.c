@@ -15,6 +15,11 @@ uint64_t space_parse_available(const char *meminfo)
     return at == NULL ? 0 : strtoull(at + sizeof(KEY) - 1, NULL, 10) * 1024;
 }
 
+uint64_t space_needed(bool is_memory, uint64_t bytes)
+{
+    return is_memory && bytes > SPACE_MEMORY_WINDOW ? SPACE_MEMORY_WINDOW : bytes;
+}
+
 static int read_available(uint64_t *bytes, struct err *err)
 {
     char text[2048] = "";

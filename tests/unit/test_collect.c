@@ -305,6 +305,30 @@ static void test_restart_forgets_the_copy(void **state)
     collect_close(&collect);
 }
 
+/* Only a run's own copy lets a node forget what is here. */
+static void test_a_kept_copy_says_so(void **state)
+{
+    struct collect *collect = open_copy();
+    struct body_fetch fetch;
+
+    (void)state;
+    serve_manifest(collect);
+    assert_true(collect_next_fetch(collect, 1, 0, &fetch));
+    assert_false(fetch.is_kept);
+    collect_keep(collect);
+    collect_reset(collect);
+    assert_true(collect_next_fetch(collect, 2, 0, &fetch));
+    assert_true(fetch.is_kept);
+    assert_int_equal(fetch.segment, 0);
+    for (uint64_t offset = 0; offset < SEGMENT_0; offset += PIECE) {
+        serve(collect, 0, offset);
+    }
+    assert_true(collect_next_fetch(collect, 3, 0, &fetch));
+    assert_true(fetch.is_kept);
+    assert_int_equal(fetch.segment, 1);
+    collect_close(&collect);
+}
+
 static void test_more_than_a_segment_holds_is_refused(void **state)
 {
     struct collect *collect = open_copy();
@@ -343,6 +367,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_hole_is_asked_for_at_once_and_once, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_restart_forgets_the_copy, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_kept_copy_says_so, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_more_than_a_segment_holds_is_refused, set_up,
                                         tear_down),
     };

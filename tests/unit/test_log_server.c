@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Following a log: credit, durable bytes only, ends, several readers. */
 #include "common/buf.h"
+#include "sheep/log_give_back.h"
 #include "sheep/log_server.h"
 
 #include <setjmp.h>
@@ -37,6 +38,7 @@ struct fixture {
     struct store store;
     struct log_server *server;
     bool is_live;
+    char live_log[8];
     bool is_full; /* the socket's queue */
     struct rlog_position durable;
     struct reader readers[2];
@@ -58,7 +60,7 @@ static bool is_live(void *arg, const char *log, struct rlog_position *durable)
     struct fixture *f = arg;
 
     *durable = f->durable;
-    return f->is_live && strcmp(log, "run") == 0;
+    return f->is_live && strcmp(log, f->live_log) == 0;
 }
 
 /* Every byte of the log says where it is. */
@@ -137,6 +139,7 @@ static int setup(void **state)
     snprintf(f->folder, sizeof(f->folder), "/tmp/bw-logs-XXXXXX");
     assert_non_null(mkdtemp(f->folder));
     snprintf(f->config.data, sizeof(f->config.data), "%s", f->folder);
+    snprintf(f->config.memory, sizeof(f->config.memory), "/dev/shm");
     assert_int_equal(store_open(&f->store, &f->config, &f->err), 0);
     options.store = &f->store;
     options.arg = f;
@@ -146,6 +149,7 @@ static int setup(void **state)
     assert_int_equal(mkdir(folder, 0755), 0);
     snprintf(path, sizeof(path), "%s/manifest.yaml", folder);
     assert_int_equal(file_write_atomic(path, "node: x\n", 8, 0644, &f->err), 0);
+    snprintf(f->live_log, sizeof(f->live_log), "run");
     write_segment(f, "run", 0, SEGMENT_0);
     write_segment(f, "run", 1, SEGMENT_1);
     *state = f;
@@ -368,9 +372,114 @@ static void test_what_is_not_there_is_refused(void **state)
     assert_int_equal(f->n_manifests, 1);
 }
 
+/* ---- a log in memory ---- */
+
+static void make_memory_log(struct fixture *f)
+{
+    char folder[PATH_SIZE];
+
+    assert_int_equal(store_new_path(&f->store, "ram", WHERE_RAM, folder, &f->err), 0);
+    assert_int_equal(mkdir(folder, 0755), 0);
+    for (uint32_t i = 0; i < 3; i++) {
+        write_segment(f, "ram", i, SEGMENT_0);
+    }
+    snprintf(f->live_log, sizeof(f->live_log), "ram");
+    f->is_live = true;
+    f->durable = (struct rlog_position){ 2, 1000, 2 * SEGMENT_0 + 1000 };
+}
+
+static int teardown_memory(void **state)
+{
+    struct fixture *f = *state;
+
+    nftw(f->store.memory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return teardown(state);
+}
+
+/* What the segment takes of the memory; its size stays. */
+static int64_t memory_of(const struct fixture *f, const char *log, uint32_t segment)
+{
+    char folder[PATH_SIZE];
+    char path[PATH_SIZE + 32];
+    struct stat status;
+
+    assert_int_equal(store_log_path(&f->store, log, folder, NULL), 0);
+    rlog_segment_path(folder, segment, path, sizeof(path));
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_size, SEGMENT_0);
+    assert_int_equal(log_is_given_back(folder, segment), status.st_blocks == 0);
+    return (int64_t)status.st_blocks * 512;
+}
+
+static int fetch_kept(struct fixture *f, const char *log, const char *peer, uint64_t segment,
+                      bool is_kept)
+{
+    struct proto_token token = { .seq = 1 };
+    struct body_fetch body = { .segment = segment, .credit_bytes = CREDIT, .is_kept = is_kept };
+
+    snprintf(body.log, sizeof(body.log), "%s", log);
+    return log_server_fetch(f->server, peer, &token, &body, &f->err);
+}
+
+static void test_memory_is_given_back_segment_by_segment(void **state)
+{
+    struct fixture *f = *state;
+
+    make_memory_log(f);
+    assert_int_equal(fetch_kept(f, "ram", "0", 0, true), 0);
+    pump(f);
+    assert_int_equal(f->readers[0].n_bytes, 2 * SEGMENT_0 + 1000); /* sent is not kept */
+    assert_true(memory_of(f, "ram", 0) > 0);
+    assert_int_equal(fetch_kept(f, "ram", "0", 1, true), 0);
+    assert_int_equal(memory_of(f, "ram", 0), 0);
+    assert_true(memory_of(f, "ram", 1) > 0);
+    assert_int_equal(fetch_kept(f, "ram", "0", 2, true), 0);
+    assert_int_equal(memory_of(f, "ram", 1), 0);
+    assert_true(memory_of(f, "ram", 2) > 0);
+    /* What was given back cannot be had, and nobody gets zeros for it. */
+    assert_int_equal(fetch_kept(f, "ram", "1", 1, false), -1);
+    assert_non_null(strstr(f->err.text, "given back"));
+    pump(f);
+    assert_int_equal(f->readers[1].n_bytes, 0);
+    assert_false(f->readers[0].is_wrong);
+}
+
+static void test_a_reader_of_what_is_given_back_gets_no_zeros(void **state)
+{
+    struct fixture *f = *state;
+
+    make_memory_log(f);
+    assert_int_equal(fetch_kept(f, "ram", "1", 0, false), 0);
+    assert_int_equal(log_server_pump(f->server, 1), 1);
+    assert_int_equal(fetch_kept(f, "ram", "0", 1, true), 0);
+    f->readers[0].segment = 1;
+    pump(f);
+    assert_int_equal(f->readers[1].n_messages, 1);
+    assert_false(f->readers[1].is_wrong);
+    assert_false(f->readers[0].has_gap || f->readers[0].is_wrong);
+}
+
+static void test_nothing_else_is_given_back(void **state)
+{
+    struct fixture *f = *state;
+
+    make_memory_log(f);
+    assert_int_equal(fetch_kept(f, "ram", "0", 2, false), 0); /* an observer's */
+    assert_int_equal(fetch_kept(f, "ram", "1", 3, true), 0);  /* beyond what there is */
+    assert_true(memory_of(f, "ram", 0) > 0 && memory_of(f, "ram", 1) > 0);
+    f->is_live = false; /* closed: it goes as a whole, with RELEASE */
+    assert_int_equal(fetch_kept(f, "ram", "1", 2, true), 0);
+    assert_true(memory_of(f, "ram", 0) > 0 && memory_of(f, "ram", 1) > 0);
+    f->is_live = true; /* on a disk */
+    snprintf(f->live_log, sizeof(f->live_log), "run");
+    assert_int_equal(fetch_kept(f, "run", "0", 1, true), 0);
+    assert_true(memory_of(f, "run", 0) > 0);
+}
+
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)        cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define MEMORY_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown_memory)
     const struct CMUnitTest tests[] = {
         TEST(test_a_closed_log_comes_whole_and_says_its_end),
         TEST(test_no_more_than_the_credit_is_sent),
@@ -382,6 +491,9 @@ int main(void)
         TEST(test_a_question_is_echoed_and_changes_nothing),
         TEST(test_a_forgotten_log_sends_nothing_more),
         TEST(test_what_is_not_there_is_refused),
+        MEMORY_TEST(test_memory_is_given_back_segment_by_segment),
+        MEMORY_TEST(test_a_reader_of_what_is_given_back_gets_no_zeros),
+        MEMORY_TEST(test_nothing_else_is_given_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

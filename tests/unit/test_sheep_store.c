@@ -183,6 +183,9 @@ static void test_available_memory_is_read(void **state)
         space_parse_available("MemTotal: 500 kB\nMemAvailable:     1234 kB\nX: 1 kB\n"),
         1234 * 1024);
     assert_int_equal(space_parse_available("MemTotal: 500 kB\n"), 0);
+    assert_int_equal(space_needed(false, UINT64_C(1) << 40), UINT64_C(1) << 40);
+    assert_int_equal(space_needed(true, UINT64_C(1) << 40), 3 * 67108864);
+    assert_int_equal(space_needed(true, 1000), 1000);
 }
 
 static void test_names_do_not_leave_the_folder(void **state)

@@ -24,7 +24,7 @@ static inline volatile uint32_t *hardware_register(uint32_t base, uint32_t offse
  * IEP's address: nothing has to be loaded first. */
 static inline uint32_t hardware_ticks(void)
 {
-    uint32_t ticks;
+    uint32_t ticks = 0;
 
     __asm__ volatile("lbco %0, 26, %1, 4" : "=r"(ticks) : "i"(PRU_IEP_COUNT));
     return ticks;

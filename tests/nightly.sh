@@ -66,9 +66,10 @@ fuzz_for_ten_minutes() { # name, corpus
     leaks=1
     [ "$1" != fuzz_h5_input ] || leaks=0 # libhdf5 forgets memory over files that are broken
     while left=$((end - $(date +%s))) && [ "$left" -gt 0 ]; do
-        "$fuzz/tests/fuzz/$1" -max_total_time="$left" -max_len=65536 -timeout=20 \
-            -detect_leaks=$leaks -print_final_stats=1 -dict=tests/fuzz/proto.dict \
-            -artifact_prefix="$fuzz/" "$2" || return 1
+        # libFuzzer's option ends its own looks for leaks, the sanitizer's the one at the exit.
+        ASAN_OPTIONS=detect_leaks=$leaks "$fuzz/tests/fuzz/$1" -max_total_time="$left" \
+            -max_len=65536 -timeout=20 -detect_leaks=$leaks -print_final_stats=1 \
+            -dict=tests/fuzz/proto.dict -artifact_prefix="$fuzz/" "$2" || return 1
     done
 }
 for path in tests/fuzz/fuzz_*.c; do

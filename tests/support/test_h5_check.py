@@ -236,7 +236,7 @@ def test_a_code_of_two_volts_reads_two_volts_everywhere():
     row = line.stdout.splitlines()[1].split(",")
     with h5py.File(path, "r") as file:
         raw = int(file["data/voltage"][n])
-    assert float(row[2]) == raw * gain + offset and abs(float(row[2]) - 2.0) < 25 * gain
+    assert float(row[2]) == raw * gain + offset and abs(float(row[2]) - 2.0) <= 4 * gain
     assert int(row[0]) == T_NS + n * 10000
 
 

@@ -90,6 +90,87 @@ static void test_what_does_not_fit_in_memory_is_a_gap_with_its_cause(void **stat
     assert_true(n_queue > 0);
 }
 
+static void step_to(struct bench *bench, uint64_t sample)
+{
+    while (bench->page.n_samples < sample) {
+        bench_step(bench);
+        assert_string_equal(bench->page.fault, "");
+    }
+}
+
+/* Sample of the first loss of each kind that memory before the disk is the cause of. */
+struct losses {
+    uint64_t row;
+    uint64_t edge;
+    uint64_t sample;
+};
+
+static void note_loss(struct losses *first, const struct rlog_gap *gap)
+{
+    uint64_t *place = &first->sample;
+
+    if (gap->stream == RLOG_STREAM_SYS_UTIL) {
+        place = &first->row;
+    } else if (gap->stream == RLOG_STREAM_GPIO) {
+        place = &first->edge;
+    }
+    if (gap->cause == RLOG_GAP_QUEUE && gap->first_sample < *place) {
+        *place = gap->first_sample;
+    }
+}
+
+static void put_row(struct bench *bench)
+{
+    struct recorder_row row = {
+        .type = RLOG_ROW, .stream = RLOG_STREAM_SYS_UTIL, .count = 1, .size = sizeof(int64_t)
+    };
+
+    row.utc_ns = bench->T_ns + (int64_t)bench->page.n_samples * 10000;
+    (void)recording_put_row(bench->recording, &row);
+}
+
+/* All kinds of data by the clock, over a disk that stands still for longer than memory and the
+ * board's ring, 5 s, last together. */
+static void test_monitors_go_first_then_edges_and_samples_last(void **state)
+{
+    static const uint64_t N_SAMPLES = 1280000;
+    struct bench *bench = *state;
+    struct losses first = { UINT64_MAX, UINT64_MAX, UINT64_MAX };
+    struct content content;
+
+    bench->plan.is_paced = true;
+    bench->plan.is_lossy = true;
+    bench->plan.edges_per_block = 1000;
+    bench->timeout_s = 60;
+    bench->request.manifest.gpio_mask = 3;
+    bench->request.manifest.n_planned = N_SAMPLES;
+    bench->request.manifest.config.record.compression = 0;
+    bench->request.manifest.config.record.memory_bytes = 2u << 20;
+    bench_prepare(bench);
+    bench_start(bench);
+    step_to(bench, 20000);
+    disk_fault_stall_write(11500);
+    while (recording_phase(bench->recording) < RECORDING_CLOSING) {
+        bench_step(bench);
+        put_row(bench);
+    }
+    bench_run(bench);
+    assert_string_equal(bench->page.fault, "");
+    bench_read_log(bench, &content);
+    for (unsigned i = 0; i < content.n_gaps; i++) {
+        note_loss(&first, &content.gaps[i]);
+    }
+    print_message("first lost: row %llu, edge %llu, sample %llu\n",
+                  (unsigned long long)first.row, (unsigned long long)first.edge,
+                  (unsigned long long)first.sample);
+    assert_true(first.row < first.edge);
+    assert_true(first.edge < first.sample);
+    assert_true(first.sample < N_SAMPLES);
+    assert_int_equal(content.n_wrong, 0);
+    assert_int_equal(content.n_samples[RLOG_STREAM_VOLTAGE] + content.end.n_gap_samples,
+                     N_SAMPLES);
+}
+
 /* Write or sync number nth of a run fails, and all after it; what was written before is still a
  * log that can be proved, and the recorder says what happened. False when it ended before. */
 static bool check_failure_at(struct bench *bench, int64_t nth, int error)
@@ -120,6 +201,10 @@ static bool check_failure_at(struct bench *bench, int64_t nth, int error)
     bool has_failed = disk_fault_count() > nth;
 
     assert_int_equal(bench->page.fault[0] != '\0', has_failed);
+    if (has_failed) {
+        assert_non_null(
+            strstr(bench->page.fault, strerror(error))); // NOLINT(concurrency-mt-unsafe)
+    }
     recording_destroy(&bench->recording);
     disk_fault_reset();
     struct rlog_recovery recovery;
@@ -132,7 +217,7 @@ static bool check_failure_at(struct bench *bench, int64_t nth, int error)
 
 static void test_every_failing_write_is_survived(void **state)
 {
-    static const int errors[] = { ENOSPC, EIO };
+    static const int errors[] = { ENOSPC, EIO, EROFS };
     struct bench *bench = *state;
     struct err err = { 0 };
 
@@ -218,14 +303,6 @@ static int64_t stall_ms(int64_t short_ms)
     return wish != NULL ? strtol(wish, NULL, 10) * 1000 : short_ms;
 }
 
-static void step_to(struct bench *bench, uint64_t sample)
-{
-    while (bench->page.n_samples < sample) {
-        bench_step(bench);
-        assert_string_equal(bench->page.fault, "");
-    }
-}
-
 /* The disk stands still three times in a run of ten such times, with noise on V and I and
  * 100 000 edges a second. */
 static void test_three_stalls_of_the_disk_lose_nothing(void **state)
@@ -299,6 +376,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RECORDING_TEST(test_stalled_disk_loses_nothing),
         RECORDING_TEST(test_what_does_not_fit_in_memory_is_a_gap_with_its_cause),
+        RECORDING_TEST(test_monitors_go_first_then_edges_and_samples_last),
         RECORDING_TEST(test_every_failing_write_is_survived),
         RECORDING_TEST(test_every_failing_allocation_of_the_set_up_is_told),
         RECORDING_TEST(test_three_stalls_of_the_disk_lose_nothing),

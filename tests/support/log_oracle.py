@@ -15,7 +15,7 @@ crc32c = crcmod.predefined.mkCrcFun("crc-32c")
 SEGMENT_HEADER = struct.Struct("<8sII16sII")
 RECORD_HEADER = struct.Struct("<BBHIQII")
 START = struct.Struct("<qqIIQQ")
-END = struct.Struct("<QQQQQII")
+END = struct.Struct("<QQQQQHBBI")  # reason; how full ring and queue were, in %
 MAGIC = b"BWRLOG\r\n"
 TYPE_START, TYPE_END, TYPE_SAMPLES = 1, 2, 3
 STREAMS = {1: "voltage", 2: "current"}
@@ -58,7 +58,7 @@ class Log:
             T_ns, error_ns, _, arm_n, _, _ = START.unpack_from(payload)
             self.starts.append((T_ns, error_ns, arm_n))
         elif kind == TYPE_END:
-            n_samples, n_gaps, _, _, _, reason, _ = END.unpack_from(payload)
+            n_samples, n_gaps, _, _, _, reason, _, _, _ = END.unpack_from(payload)
             self.end = (n_samples, n_gaps, reason)
         elif kind == TYPE_SAMPLES and stream in STREAMS:
             self.is_contiguous = self.is_contiguous and first == self.rows[STREAMS[stream]]

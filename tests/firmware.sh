@@ -6,7 +6,7 @@
 set -eu
 build=$1
 cd "$(dirname "$0")/.."
-if ! sh pru/toolchain.sh --find >/dev/null 2>&1; then
+if ! tools=$(sh pru/toolchain.sh --find 2>/dev/null); then
     echo "skipped: no compiler for the PRU, so the firmware is neither built nor run"
     exit 77
 fi
@@ -29,10 +29,9 @@ part() { # name, command
 }
 part "images in the simulator" "$build/tests/unit/test_fw"
 part "pins of the target" "$build/tests/unit/test_fw_pins"
-objdump=$(sh pru/toolchain.sh --find)objdump
+objdump=${tools}objdump
 part "looks of cape 2.4, bound" python3 tests/pru_bound.py "$objdump" "$build/pru/fw/pru1-24.elf" 40
 part "looks of cape 2.5, bound" python3 tests/pru_bound.py "$objdump" "$build/pru/fw/pru1-25.elf" 60
-tools=$(sh pru/toolchain.sh --find)
 part "longest way of a sample, bound" python3 tests/pru_sample_bound.py "$tools" "$build/pru/fw" tests/bench/fw_cycles.txt
 # one that took longer than the bound must fail
 echo 'emulate planted samples 9999 9999 9999 0 0 0

@@ -67,26 +67,29 @@ def parse(text, path):
 
 
 def link(function, functions):
+    """Where each node goes on: a branch's target comes first."""
     for i, node in enumerate(function.nodes):
         target = target_of(node.words)
+        node.next = [i + 1] if i + 1 < len(function.nodes) else []
         if node.op == "ret":
-            node.is_return = True
-        elif node.op == "jal" and functions[target].name == looks.LOOK:
-            node.looks_before, node.cost = True, 0
-            node.next = [i + 1]
+            node.is_return, node.next = True, []
         elif node.op in ("call", "jmp") and target not in function.labels:
             node.callee = functions[target]
             node.is_return = node.op == "jmp"
-            node.next = [] if node.is_return else [i + 1]
+            node.next = [] if node.is_return else node.next
         elif looks.BRANCHES.match(node.op):
-            node.next = [function.labels[target]]
-            if function.name in looks.TURNS and node.next[0] <= i:
-                turns, cycles = looks.TURNS[function.name]
-                node.next, node.cost = [], node.cost + (turns - 1) * cycles
-            if node.op not in ("jmp", "qba"):
-                node.next.append(i + 1)
-        elif i + 1 < len(function.nodes):
-            node.next = [i + 1]
+            straight = [] if node.op in ("jmp", "qba") else node.next
+            node.next = [function.labels[target]] + straight
+
+
+def count_looks(function, functions):
+    """Looks are none of the program's own cycles; loops whose turns are known are run through."""
+    for i, node in enumerate(function.nodes):
+        if node.op == "jal" and functions[target_of(node.words)].name == looks.LOOK:
+            node.looks_before, node.cost = True, 0
+        elif function.name in looks.TURNS and looks.BRANCHES.match(node.op) and node.next[0] <= i:
+            turns, cycles = looks.TURNS[function.name]
+            node.next, node.cost = node.next[1:], node.cost + (turns - 1) * cycles
 
 
 def main():
@@ -97,6 +100,7 @@ def main():
     for function in functions.values():
         if function.name not in (looks.LOOK, "_start"):
             link(function, functions)
+            count_looks(function, functions)
     root = [function for function in functions.values() if function.name == "main"]
     counted = [function for function in looks.callees_first(root)
                if function.name not in looks.UNFOLLOWED]

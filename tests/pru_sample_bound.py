@@ -47,7 +47,7 @@ class Image:
         self.n_loops = 0
         for function in self.functions.values():
             if function.name != "_start":
-                link(function, self.functions)
+                pru_bound.link(function, self.functions)
 
     def inside(self, node, *names):
         return all(name in self.chains[node.line] for name in names)
@@ -177,21 +177,6 @@ def chains(addr2line, image, functions):
                 names.append(line)
             is_name = not is_name
     return found
-
-
-def link(function, functions):
-    for i, node in enumerate(function.nodes):
-        target = pru_bound.target_of(node.words)
-        node.next = [i + 1] if i + 1 < len(function.nodes) else []
-        if node.op == "ret":
-            node.is_return, node.next = True, []
-        elif node.op in ("call", "jmp") and target not in function.labels:
-            node.callee = functions[target]
-            node.is_return = node.op == "jmp"
-            node.next = [] if node.is_return else node.next
-        elif looks.BRANCHES.match(node.op):
-            straight = [] if node.op in ("jmp", "qba") else node.next
-            node.next = [function.labels[target]] + straight
 
 
 def observed(table, mode):

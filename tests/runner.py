@@ -32,7 +32,7 @@ TOOLCHAIN_LIMIT_S = 1200
 GENTLY = ("nice", "-n", "10")
 # Many thousand repetitions: their parts run under sanitizers elsewhere, the bulk on the release.
 # unit_soak is the half hour there, with its memory judged; a sanitizer's own memory grows.
-# unit_selftest waits for blocks of a firmware that its simulator executes, in minutes under them.
+# unit_selftest waits for what the firmware does in the simulator, which they slow to minutes.
 BULK = ("sim_start", "support_power_cut", "unit_selftest", "unit_soak", "vsource_bits",
         "unit_vsource_balance", "unit_vsource_model")
 

@@ -51,7 +51,7 @@ def main():
         print(f"{done.stdout.rstrip()}\n({time.monotonic() - begin:.0f} s, exit {done.returncode})")
         figures = [line.removeprefix("figure: ") for line in done.stdout.splitlines()
                    if line.startswith("figure: ")]
-        bad += not figures
+        bad += done.returncode != 0 or not figures
         print(f"| {what} (host at load {load:.1f}) | {'; '.join(figures)} | {by} |\n", flush=True)
     return 1 if bad else 0
 

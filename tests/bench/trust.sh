@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # What the start protocol costs and how exact it is, on a machine that has nothing else to do: one
 # herd and 1 to 1 000 nodes, 30 nodes beside ssh to as many sshd, and starts under clocks that are off.
-# Usage: tests/bench/trust.sh [BUILD]    default build/, the release; some four minutes
+# Usage: tests/bench/trust.sh [BUILD]    default build/, the release; nine minutes were seen beside other work
 set -u
 here=$(dirname "$0")
 BW_BUILD=$(realpath "${1:-$here/../../build}")

@@ -72,16 +72,20 @@ static bool is_short_of_memory(const struct log_records *records, unsigned limit
     return !records->is_patient && log_sink_fill_percent(records->sink) >= limit_percent;
 }
 
+/* Rows of one stream, behind those that the stretch has. */
+static void extend(struct log_lost_stretch *stretch, uint64_t first_ns, uint64_t last_ns)
+{
+    stretch->first_ns = stretch->first_ns == 0 ? first_ns : stretch->first_ns;
+    stretch->last_ns = last_ns;
+}
+
 void log_lost_rows_add(struct log_lost_rows *lost, const struct rlog_record_header *header,
                        uint64_t count)
 {
     lost->first_ns = lost->count == 0 ? header->first : lost->first_ns;
     lost->count += count;
     if (header->stream < RLOG_N_STREAMS) {
-        struct log_lost_stretch *stretch = &lost->streams[header->stream];
-
-        stretch->first_ns = stretch->first_ns == 0 ? header->first : stretch->first_ns;
-        stretch->last_ns = header->first;
+        extend(&lost->streams[header->stream], header->first, header->first);
     }
 }
 
@@ -93,9 +97,7 @@ void log_records_lose_rows(struct log_records *records, const struct log_lost_ro
     sum->count += lost->count;
     for (unsigned i = 0; i < RLOG_N_STREAMS; i++) {
         if (lost->streams[i].first_ns != 0) {
-            sum->streams[i].first_ns = sum->streams[i].first_ns == 0 ? lost->streams[i].first_ns
-                                                                     : sum->streams[i].first_ns;
-            sum->streams[i].last_ns = lost->streams[i].last_ns;
+            extend(&sum->streams[i], lost->streams[i].first_ns, lost->streams[i].last_ns);
         }
     }
 }

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 enum {
-    TICK_MS = 1000,
+    TICK_MS = 1000
 };
 
 struct monitors {

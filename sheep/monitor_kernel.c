@@ -13,7 +13,7 @@
 
 enum {
     LINE_BYTES = 8192, /* one read of kmsg gives one record, at most this long */
-    LINES_AT_ONCE = 32,
+    LINES_AT_ONCE = 32
 };
 
 struct monitor_kernel {

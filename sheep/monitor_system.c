@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 enum {
-    TABLE_BYTES = 32768,
+    TABLE_BYTES = 32768
 };
 
 /* Files of /sys, each a channel KIND.NAME. */

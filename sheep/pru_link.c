@@ -72,11 +72,15 @@ enum pru_state pru_link_state(const struct pru_link *link)
 /* Which one, where the detail says it. */
 static const char *adc_text(uint32_t error, uint32_t detail)
 {
-    static const char *const NAMES[] = { "", ", the emulator's current ADC",
-                                         ", the harvester's voltage ADC",
-                                         ", the harvester's current ADC" };
+    static const char *const NAMES[] = {
+        [PRU_ADC_EMULATOR_CURRENT] = ", the emulator's current ADC",
+        [PRU_ADC_HARVESTER_VOLTAGE] = ", the harvester's voltage ADC",
+        [PRU_ADC_HARVESTER_CURRENT] = ", the harvester's current ADC",
+    };
 
-    return error == PRU_ERROR_ADC && detail < ARRAY_LEN(NAMES) ? NAMES[detail] : "";
+    return error == PRU_ERROR_ADC && detail < ARRAY_LEN(NAMES) && NAMES[detail] != NULL
+               ? NAMES[detail]
+               : "";
 }
 
 static int fault(const struct pru_link *link, struct err *err)

@@ -131,6 +131,7 @@ struct recording *recording_create(const struct recording_options *options, int6
         recording_destroy(&recording);
         return NULL;
     }
+    recording_begin_space(recording);
     node_time_init(&recording->time, options->clock, options->board);
     for (int i = 0; i < FIRST_READINGS; i++) {
         node_time_read(&recording->time);

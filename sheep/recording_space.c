@@ -42,14 +42,14 @@ static void log_parent(const struct recording *recording, char folder[PATH_SIZE]
     }
 }
 
-static void watch_places(struct recording *recording, const char *folder)
+void recording_begin_space(struct recording *recording)
 {
     struct space_place log = { .name = is_in_memory(recording) ? "memory" : "disk",
                                .is_memory = is_in_memory(recording),
                                .early_bytes = EARLY_TIMES * space_to_keep(recording),
                                .end_bytes = space_to_keep(recording) };
 
-    snprintf(log.folder, sizeof(log.folder), "%s", folder);
+    log_parent(recording, log.folder);
     space_watch_add(&recording->space, &log);
     if (recording->options.state_dir != NULL) {
         space_watch_add_system(&recording->space, "file system of the node's state",
@@ -62,7 +62,7 @@ static void watch_places(struct recording *recording, const char *folder)
 }
 
 /* Uncompressed, because what a noisy signal compresses to is known only afterwards. */
-int recording_check_space(struct recording *recording, struct err *err)
+int recording_check_space(const struct recording *recording, struct err *err)
 {
     const struct rlog_manifest *manifest = &recording->request.manifest;
     uint64_t needed = space_to_keep(recording);
@@ -73,7 +73,6 @@ int recording_check_space(struct recording *recording, struct err *err)
     if (space_free(folder, is_in_memory(recording), &available, err) < 0) {
         return -1;
     }
-    watch_places(recording, folder);
     if (recording->stop_sample != PRU_NO_STOP) {
         needed +=
             space_needed(is_in_memory(recording),

@@ -90,7 +90,8 @@ void recording_close_data(struct recording *recording);
 void recording_remark(struct recording *recording, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* recording_space.c: before the start, and while it runs. */
-MUST_CHECK int recording_check_space(struct recording *recording, struct err *err);
+MUST_CHECK int recording_check_space(const struct recording *recording, struct err *err);
+void recording_begin_space(struct recording *recording); /* what is watched from then on */
 void recording_watch_space(struct recording *recording);
 
 /* recording.c: streams of samples that are recorded, bits of enum pru_array. */

@@ -107,7 +107,7 @@ static void count_underrun(struct sampler *s)
 }
 
 /* Once the harvester has chosen where to operate. */
-static inline __attribute__((always_inline)) void accept_input(struct sampler *s)
+static inline __attribute__((always_inline)) void await_input(struct sampler *s)
 {
     sampler_await_input(s);
     if (s->lacks_input != 0) {
@@ -125,7 +125,7 @@ static inline uint32_t read_current(struct sampler *s, struct store_flow *flow)
     sampler_ask_input(s);
     vsource_prepare(&s->source, flow);
     if (is_ahead) {
-        accept_input(s);
+        await_input(s);
         vsource_accept(&s->source, flow);
         if (vsource_is_clamped(&s->source)) { /* only a boost stage clamps */
             count_clamped(s);
@@ -134,7 +134,7 @@ static inline uint32_t read_current(struct sampler *s, struct store_flow *flow)
     }
     code = sample_io_adc_current(s->io);
     if (!is_ahead) {
-        accept_input(s);
+        await_input(s);
     }
     return code;
 }
